@@ -1,0 +1,105 @@
+"""The schema card: what the prompt, the teacher and the guard know of the database.
+
+The card is a YAML file that `sqlft init` writes from a live database and that a person completes: descriptions,
+plain words for columns, a glossary. This module holds its shape alone; `sqlft.database.introspect` fills it,
+`sqlft.prompts` renders it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sqlft.problems import Problem, WrongUse
+
+Scalar = int | float | str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Column(_Strict):
+    """One column. `values` are all of its actual values where there are few; `min` and `max` bound dates and numbers."""
+
+    name: str
+    type: str
+    description: str = ""
+    term: str = Field("", description="what people call it, in the singular: 'operating system'")
+    values: list[Scalar] | None = None
+    min: Scalar | None = None
+    max: Scalar | None = None
+
+
+class Table(_Strict):
+    """One table, named `database.table`. `noun` is what one row is called, in the singular: 'session'."""
+
+    name: str
+    description: str = ""
+    noun: str = ""
+    plural: str = Field("", description="the noun's plural; the noun with an s where empty")
+    key: list[str] = Field(default_factory=list, description="columns that identify a row")
+    columns: list[Column]
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+
+class Relation(_Strict):
+    """A join path between two columns, each written `database.table.column`; many rows of `left` to one of `right`."""
+
+    left: str
+    right: str
+
+
+class GlossaryTerm(_Strict):
+    """A business term, what it means, and its one definition in SQL over `table` (a metric or a condition)."""
+
+    term: str
+    meaning: str
+    table: str = ""
+    metric: str = Field("", description="aggregate expression: '100 * countIf(is_fraud = 1) / count()'")
+    condition: str = Field("", description="boolean expression over a row: 'revenue > 0'")
+
+
+class SchemaCard(_Strict):
+    """Tables, relations and glossary of the part of a database that questions may touch."""
+
+    tables: list[Table]
+    relations: list[Relation] = Field(default_factory=list)
+    glossary: list[GlossaryTerm] = Field(default_factory=list)
+
+    def table(self, name: str) -> Table:
+        """The table of that full name; KeyError where the card has none."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(name)
+
+    @property
+    def table_names(self) -> list[str]:
+        return [table.name for table in self.tables]
+
+    @classmethod
+    def load(cls, path: Path) -> SchemaCard:
+        """Reads a card.
+
+        Raises:
+            WrongUse: The file is missing, is not YAML, or is not a card; every problem at once.
+        """
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text()))
+        except OSError as error:
+            raise WrongUse(Problem(str(path), "schema card", str(error.strerror), "Write the path of a card that `sqlft init` made.")) from error
+        except yaml.YAMLError as error:
+            raise WrongUse(Problem(str(path), "schema card", f"not YAML ({error})".replace("\n", " "))) from error
+        except ValidationError as error:
+            raise WrongUse(
+                Problem(f"{path}: {'.'.join(map(str, e['loc']))}", repr(e["input"])[:80], e["msg"]) for e in error.errors()
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Writes the card as YAML, leaving out what is empty."""
+        path.write_text(yaml.safe_dump(self.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True, width=120))

@@ -1,0 +1,40 @@
+"""Renders chats: one function for training, inference and serving, so that they cannot differ."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from sqlft.card import SchemaCard
+from sqlft.recipe import Prompt
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("sqlft", "prompts"), undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False
+    )
+
+
+def render_prompt(name: str, **values: Any) -> str:
+    """Renders sqlft/prompts/NAME.jinja, blanks at both ends stripped."""
+    return _environment().get_template(f"{name}.jinja").render(**values).strip()
+
+
+def render_chat(card: SchemaCard, question: str, prompt: Prompt, sql: str | None = None) -> list[dict[str, str]]:
+    """The chat about one question: system (schema), user (question) and, for training, assistant (SQL).
+
+    Args:
+        card: The database's schema card; the system message depends on it and on `prompt` alone, so that all chats
+            about one database share their beginning.
+        question: The user's words, untouched.
+        prompt: The recipe's `prompt` section. `prompt.date` is the chat template's `date_string`.
+        sql: The answer; None leaves the assistant's turn to the model.
+    """
+    system = render_prompt("system", card=card, full=prompt.card == "full", format_clause=prompt.format_clause)
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+    if sql is not None:
+        messages.append({"role": "assistant", "content": sql})
+    return messages

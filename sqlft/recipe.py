@@ -1,0 +1,271 @@
+"""The recipe: one YAML file that describes a whole run, parsed strictly.
+
+Unknown keys, wrong types and impossible combinations are collected and raised together, each with file and line, what
+was given, why it cannot be and what to write. Paths in a recipe are relative to the recipe's own folder; run folders
+to the working directory. Secrets come from the environment alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from sqlft.problems import Problem, WrongUse
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Limits(Section):
+    """What one model-written query may use."""
+
+    seconds: float = Field(10, gt=0)
+    rows: int = Field(10_000, gt=0, description="rows of a result that are kept; past it the query is too large")
+    bytes: int = Field(64 * 2**20, gt=0, description="bytes of a result")
+    memory: int = Field(2 * 2**30, gt=0, description="bytes of memory of one query")
+    parallel: int = Field(4, gt=0, description="queries at a time")
+
+
+class DatabaseSection(Section):
+    dsn: str = Field("chdb://memory", description="chdb://memory, chdb:///path, chdb://./path, clickhouse://user@host:8123/db, clickhouses://…")
+    limits: Limits = Field(default_factory=Limits)
+    sandbox: Literal["process", "static"] = Field(
+        "process", description="static: run model-written SQL behind the allow-list alone, where the system has no sandbox"
+    )
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> DatabaseSection:
+        if re.search(r"//[^/@:]*:[^/@]+@", self.dsn):
+            raise ValueError("a recipe holds no password. Write clickhouse://user@host:port/db and set CLICKHOUSE_PASSWORD")
+        return self
+
+
+class Teacher(Section):
+    """Who writes new question/SQL pairs."""
+
+    kind: Literal["openai", "template"] = "openai"
+    model: str = "gpt-4o"
+    base_url: str | None = Field(None, description="any OpenAI-compatible endpoint; OpenAI's own where null")
+    examples: int = Field(2000, gt=0)
+    seeds_per_prompt: int = Field(3, ge=0)
+    pairs_per_prompt: int = Field(10, gt=0)
+    temperature: float = Field(0.5, ge=0, le=2)
+    budget_usd: float = Field(20, gt=0)
+    concurrency: int = Field(16, gt=0)
+
+
+class Clean(Section):
+    max_rows: int = Field(100, gt=0, description="a pair whose result has more rows is dropped")
+
+
+class Split(Section):
+    """How the cleaned examples are divided. Counts are of examples, `heldout_templates` a share of the templates."""
+
+    train: int | None = Field(None, gt=0, description="sample this many of what is left for training; null: all")
+    validation: int = Field(32, ge=0)
+    heldout: int = Field(0, ge=0)
+    heldout_templates: float = Field(0, ge=0, lt=1)
+
+
+class Prompt(Section):
+    """What the model is shown beside the question."""
+
+    format_clause: bool = Field(False, description="ask for a FORMAT TabSeparatedWithNames clause")
+    date: datetime.date = Field(datetime.date(2024, 12, 31), description="the chat template's 'Today Date', and the day that today() means")
+    card: Literal["full", "compact"] = Field("full", description="compact: no descriptions and no glossary, for small contexts")
+
+
+class Model(Section):
+    base: str = "meta-llama/Llama-3.1-8B-Instruct"
+    revision: str | None = None
+    quantization: Literal["nf4", "none"] = "nf4"
+    double_quantization: bool = True
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    attention: Literal["sdpa", "eager", "flex_attention", "flash_attention_2"] = "sdpa"
+
+
+class Lora(Section):
+    r: int = Field(32, gt=0)
+    alpha: int = Field(64, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: str | list[str] = "all-linear"
+
+    @model_validator(mode="after")
+    def _no_lm_head(self) -> Lora:
+        if "lm_head" in (self.targets if isinstance(self.targets, list) else [self.targets]):
+            raise ValueError("lm_head cannot carry an adapter here. Write all-linear, or name linear layers of the blocks")
+        return self
+
+
+class Generation(Section):
+    """How predictions are decoded; greedy unless temperature is above 0."""
+
+    temperature: float = Field(0, ge=0, le=2)
+    top_p: float = Field(1, gt=0, le=1)
+    samples: int = Field(1, gt=0)
+    max_new_tokens: int = Field(512, gt=0)
+    batch_size: int = Field(16, gt=0)
+
+    @model_validator(mode="after")
+    def _greedy_is_one(self) -> Generation:
+        if self.temperature == 0 and self.samples > 1:
+            raise ValueError(f"{self.samples} samples at temperature 0 are {self.samples} times the same. Write temperature: 0.7, or samples: 1")
+        return self
+
+
+class Judge(Section):
+    """An LLM judge: advisory, in a column of its own."""
+
+    model: str
+    base_url: str | None = None
+
+
+class Evaluation(Section):
+    judge: Judge | None = None
+
+
+class Recipe(Section):
+    """A whole run: where the data comes from, what is trained, how it is asked and judged."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    name: str = Field("", pattern=r"^[\w.-]*$", description="the run's folder under runs/; the recipe's file name where empty")
+    seed: int = 0
+    database: DatabaseSection = Field(default_factory=DatabaseSection)
+    schema_: Path = Field(alias="schema", description="path of the schema card")
+    seeds: Path
+    golden: Path
+    teacher: Teacher = Field(default_factory=Teacher)
+    clean: Clean = Field(default_factory=Clean)
+    split: Split = Field(default_factory=Split)
+    prompt: Prompt = Field(default_factory=Prompt)
+    model: Model = Field(default_factory=Model)
+    lora: Lora = Field(default_factory=Lora)
+    training: dict[str, Any] = Field(default_factory=dict, description="TRL SFTConfig's own keys, handed through and checked by it")
+    generation: Generation = Field(default_factory=Generation)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+
+    _path: Path = PrivateAttr(default=Path("recipe.yaml"))
+
+    @property
+    def path(self) -> Path:
+        """The file that this recipe was read from."""
+        return self._path
+
+    @property
+    def run_dir(self) -> Path:
+        """runs/NAME under the working directory."""
+        return Path("runs") / self.name
+
+    @property
+    def base(self) -> str:
+        """`model.base`: a local folder where the recipe's folder or the working directory has it, else a hub's name."""
+        for folder in (self.path.parent / self.model.base, Path(self.model.base)):
+            if folder.is_dir():
+                return str(folder)
+        return self.model.base
+
+
+def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads and checks a recipe.
+
+    Args:
+        path: A YAML file.
+        overrides: `KEY.SUBKEY=VALUE` each, the value read as YAML.
+
+    Raises:
+        WrongUse: All problems together.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        lines = dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader)))
+    except OSError as error:
+        raise WrongUse(Problem(str(path), "recipe", str(error.strerror), "Write the path of a recipe; `sqlft init` makes one.")) from error
+    except yaml.YAMLError as error:
+        raise WrongUse(Problem(str(path), "recipe", "not YAML: " + " ".join(str(error).split()))) from error
+    if not isinstance(document, dict):
+        raise WrongUse(Problem(str(path), "recipe", "not a mapping of sections", "Begin with `schema: schema.yaml`."))
+    problems: list[Problem] = []
+    for override in overrides:
+        if problem := _override(document, override):
+            problems.append(problem)
+    try:
+        recipe = Recipe.model_validate(document)
+    except ValidationError as error:
+        problems += [_problem(path, lines, e) for e in error.errors()]
+        raise WrongUse(problems) from error
+    if problems:
+        raise WrongUse(problems)
+    recipe._path = path
+    recipe.name = recipe.name or path.stem
+    for key in ("schema_", "seeds", "golden"):
+        setattr(recipe, key, Path(os.path.normpath(path.parent / getattr(recipe, key))))
+    return recipe
+
+
+def _lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place = (*prefix, str(key.value))
+            yield place, key.start_mark.line + 1
+            yield from _lines(value, place)
+
+
+def _override(document: dict[str, Any], override: str) -> Problem | None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        return Problem("command line", override, "not an override", "Write KEY.SUBKEY=VALUE.")
+    *sections, last = key.split(".")
+    place: Any = document
+    for section in sections:
+        if place.get(section) is None:
+            place[section] = {}
+        place = place[section]
+        if not isinstance(place, dict):
+            return Problem("command line", override, f"{section} has no keys of its own")
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return Problem("command line", override, "the value is not YAML", "Quote it.")
+    return None
+
+
+def _problem(path: Path, lines: dict[tuple[str, ...], int], error: Any) -> Problem:
+    place = tuple(str(part) for part in error["loc"])
+    line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
+    where = f"{path}:{line}" if line else str(path)
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        known = _keys(place[:-1])
+        near = difflib.get_close_matches(place[-1], known, n=1)
+        advice = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
+        return Problem(where, f"`{key}`", "there is no such key", advice)
+    if error["type"] == "missing":
+        return Problem(where, f"`{key}`", "it is missing", f"Write `{place[-1]}: …`.")
+    message = error["msg"].removeprefix("Value error, ")
+    given = error["input"]
+    what = f"`{key}`" if isinstance(given, dict | BaseModel) else f"`{key}: {given}`"
+    return Problem(where, what, message[0].lower() + message[1:])
+
+
+def _keys(place: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for name in place:
+        found = [f for key, f in model.model_fields.items() if name in (key, f.alias)]
+        kinds = [found[0].annotation, *get_args(found[0].annotation)] if found else []
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not models:
+            return []
+        model = models[0]
+    return [field.alias or key for key, field in model.model_fields.items()]

@@ -1,0 +1,182 @@
+"""What is written to JSONL, and how: examples, predictions, verdicts.
+
+One record a line, UTF-8. A half-written last line (a killed process, a full disk) is an error with its line number,
+never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sqlft.problems import Problem, WrongUse
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Example(Record):
+    """One question/SQL pair with its provenance.
+
+    Attributes:
+        id: Stable within its file; `question_id` of the question where none was given.
+        source: Who wrote it: 'hand', 'template' or the teacher's model name.
+        template: Id of the grammar's template for source 'template', else empty.
+    """
+
+    id: str = ""
+    question: str
+    sql: str
+    comment: str = ""
+    source: str = "hand"
+    template: str = ""
+    level: Literal["", "easy", "medium", "hard", "expert"] = ""
+    tags: list[str] = Field(default_factory=list)
+
+    def model_post_init(self, _context: Any) -> None:
+        self.id = self.id or question_id(self.question)
+
+
+class Rejected(Record):
+    """An example that cleaning dropped: why, and what shows it."""
+
+    example: Example
+    reason: str
+    evidence: str = ""
+
+
+class Prediction(Record):
+    """The SQL that a model wrote for one question.
+
+    Attributes:
+        model: 'base' or the adapter's name.
+        text: Everything that the model answered.
+        sql: What the extractor took from it; None where it found none.
+        seconds: Wall time of the batch divided by its rows.
+    """
+
+    id: str
+    question: str
+    model: str
+    text: str
+    sql: str | None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+    stopped: bool = Field(True, description="ended with the end token, not at max_new_tokens")
+
+
+Status = Literal["match", "mismatch", "vacuous", "invalid", "gold_error", "undetermined"]
+
+
+class Verdict(Record):
+    """What comparing a prediction's result with the gold result says. See sqlft.comparison."""
+
+    id: str = ""
+    status: Status
+    strict: bool
+    relaxed: bool
+    reasons: list[str] = Field(default_factory=list)
+    evidence: dict[str, Any] = Field(default_factory=dict)
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def question_id(question: str) -> str:
+    """Twelve hex digits of the question's SHA-256, blanks folded and case ignored."""
+    return hashlib.sha256(" ".join(question.lower().split()).encode()).hexdigest()[:12]
+
+
+def write_jsonl(path: Path, records: Iterable[BaseModel]) -> None:
+    """Writes all records, or leaves the old file as it was: a temporary file is renamed when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for record in records:
+            file.write(record.model_dump_json(exclude_defaults=True) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields (line number, object) of each line that is not blank.
+
+    Raises:
+        WrongUse: The file cannot be read, or a line is not a JSON object.
+    """
+    try:
+        file = path.open(encoding="utf-8")
+    except OSError as error:
+        raise WrongUse(Problem(str(path), "file", str(error.strerror), "Write the path of a JSONL file.")) from error
+    with file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError as error:
+                cut = "" if line.endswith("\n") else ", and the file ends in the middle of it"
+                raise WrongUse(
+                    Problem(f"{path}:{number}", repr(line[:60]), f"not a JSON object ({error.msg}{cut})", "Mend or delete the line.")
+                ) from error
+            if not isinstance(value, dict):
+                raise WrongUse(Problem(f"{path}:{number}", repr(line[:60]), "not a JSON object", "Write one object a line."))
+            yield number, value
+
+
+def read_jsonl(path: Path, kind: type[R]) -> list[R]:
+    """Reads a file of records of one kind.
+
+    Raises:
+        WrongUse: Every line that is not such a record, with its number.
+    """
+    records, problems = [], []
+    for number, value in read_json_lines(path):
+        try:
+            records.append(kind.model_validate(value))
+        except ValidationError as error:
+            problems += [
+                Problem(f"{path}:{number}", ".".join(map(str, e["loc"])) or "line", e["msg"]) for e in error.errors()
+            ]
+    if problems:
+        raise WrongUse(problems)
+    return records
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Reads examples from JSONL, or from a JSON list of {question, sql or sql_query}, the two forms that are about.
+
+    Raises:
+        WrongUse: Every record that is not an example, with its line or index.
+    """
+    if path.suffix != ".json":
+        return read_jsonl(path, Example)
+    try:
+        items = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WrongUse(Problem(str(path), "file", str(error.strerror), "Write the path of a JSON or JSONL file.")) from error
+    except json.JSONDecodeError as error:
+        raise WrongUse(Problem(f"{path}:{error.lineno}", "file", f"not JSON ({error.msg})")) from error
+    if not isinstance(items, list):
+        raise WrongUse(Problem(str(path), "file", "not a list of examples", "Write [{question, sql}, …]."))
+    examples, problems = [], []
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and "sql_query" in item:
+            item = {("sql" if k == "sql_query" else k): v for k, v in item.items()}
+        try:
+            examples.append(Example.model_validate(item))
+        except ValidationError as error:
+            problems += [Problem(f"{path}[{index}]", ".".join(map(str, e["loc"])) or "item", e["msg"]) for e in error.errors()]
+    if problems:
+        raise WrongUse(problems)
+    return examples
