@@ -1,0 +1,39 @@
+# make demo   the main job, end to end, on this machine
+# make test   every test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench lock clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.ready
+	$(BIN)/sqlft demo
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready
+	@for name in $$(ls benchmarks/*.py | grep -v __init__ | xargs -n1 basename -s .py); do \
+		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+# pinned versions of everything that pyproject.toml asks for; names no index
+lock: $(VENV)/.ready
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --extra dev --no-emit-index-url --no-header --no-annotate --quiet pyproject.toml --output-file requirements.lock
+
+$(VENV)/.ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sqlft needs Python 3.11 or newer; this is %d.%d. Write make PYTHON=python3.12 …" % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

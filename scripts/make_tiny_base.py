@@ -1,0 +1,63 @@
+"""Makes data/tiny-base: python scripts/make_tiny_base.py --out data/tiny-base --minutes 70."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import torch
+from tiny_base.pretrain import pretrain, write
+from tiny_base.questions import Writer
+from tiny_base.schemas import random_schema
+from tiny_base.tokenizer import train_tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from sqlft.prompts import render_chat
+from sqlft.recipe import Prompt
+
+
+def texts(seed: int, schemas: int) -> Iterator[str]:
+    rng = random.Random(seed)
+    for _ in range(schemas):
+        schema = random_schema(rng)
+        writer = Writer(schema, rng)
+        yield render_chat(schema.card, "", Prompt(card="compact"))[0]["content"]
+        for _ in range(8):
+            pair = writer.pair()
+            yield from (pair.question, pair.sql)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=70)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--hidden", type=int, default=192)
+    parser.add_argument("--layers", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+
+    tokenizer = train_tokenizer(texts(arguments.seed, 3000), vocabulary=3072, context=2048)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=arguments.hidden, intermediate_size=512, num_hidden_layers=arguments.layers,
+        num_attention_heads=arguments.hidden // 32, num_key_value_heads=arguments.hidden // 32, max_position_embeddings=2048, tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, rms_norm_eps=1e-5, initializer_range=0.02,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters, {len(tokenizer)} tokens", flush=True)
+    report = pretrain(model, tokenizer, arguments.minutes, arguments.seed, lambda: write(model, tokenizer, arguments.out), lambda line: print(line, flush=True))
+    write(model, tokenizer, arguments.out)
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

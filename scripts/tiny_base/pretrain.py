@@ -1,0 +1,185 @@
+"""Pre-training of the tiny base: one schema prompt, many question/query suffixes, on the CPU, for so many minutes.
+
+The prompt is read once per schema: its keys and values serve every suffix, which is the same computation as a batch of
+whole rows (test_tiny_base checks it against transformers) for about a third of the work. Matrices are trained with Muon
+(Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/), the rest with AdamW.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sqlft.prompts import render_chat
+from sqlft.recipe import Prompt
+from tiny_base.questions import Writer
+from tiny_base.schemas import Schema, random_schema
+
+
+@dataclass(frozen=True)
+class Group:
+    """One schema's tokens: the shared prefix, and each suffix with the place where its answer begins."""
+
+    prefix: list[int]
+    suffixes: list[list[int]]
+    answers: list[int]
+
+
+def encode_group(tokenizer: Any, schema: Schema, pairs: list[tuple[str, str]], date: str) -> Group:
+    """Tokenises chats about one schema exactly as the chat template renders them."""
+    rendered = [
+        tokenizer.apply_chat_template(render_chat(schema.card, question, Prompt(card="compact"), sql), tokenize=False, date_string=date)
+        for question, sql in pairs
+    ]
+    cut = rendered[0].index("<|start_header_id|>user")
+    marker = "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    prefix = tokenizer.encode(rendered[0][:cut], add_special_tokens=False)
+    heads, tails = zip(*(text[cut:].split(marker) for text in rendered), strict=True)
+    heads_ids = tokenizer([h + marker for h in heads], add_special_tokens=False)["input_ids"]
+    tails_ids = tokenizer(list(tails), add_special_tokens=False)["input_ids"]
+    return Group(prefix, [h + t for h, t in zip(heads_ids, tails_ids, strict=True)], [len(h) for h in heads_ids])
+
+
+def group_loss(model: Any, group: Group) -> Tensor:
+    """Mean cross entropy of the answers' tokens of one group; the prefix is computed once.
+
+    `model` is a LlamaForCausalLM, of which only the weights are used.
+    """
+    config = model.config
+    heads, size = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+    lengths = [len(s) for s in group.suffixes]
+    rows, width, start = len(lengths), max(lengths), len(group.prefix)
+    valid = torch.arange(width)[None] < torch.tensor(lengths)[:, None]
+    ids = torch.tensor([*group.prefix, *(t for s in group.suffixes for t in s)])
+    positions = torch.cat([torch.arange(start), (start + torch.arange(width)).expand(rows, -1)[valid]])
+    cos, sin = (f(positions[:, None] * _frequencies(config, size)[None]).repeat(1, 2)[:, None] for f in (torch.cos, torch.sin))
+    mask = torch.cat([torch.ones(width, start), torch.ones(width, width).tril()], 1).bool()
+
+    hidden = F.embedding(ids, model.model.embed_tokens.weight)
+    for layer in model.model.layers:
+        normed = _norm(hidden, layer.input_layernorm)
+        q, k, v = (F.linear(normed, p.weight).view(-1, heads, size) for p in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj))
+        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
+        first = F.scaled_dot_product_attention(*(t[:start].transpose(0, 1)[None] for t in (q, k, v)), is_causal=True)[0].transpose(0, 1)
+        padded = [hidden.new_zeros(rows, width, heads, size).index_put((valid,), t[start:]).transpose(1, 2) for t in (q, k, v)]
+        shared = [t[:start].transpose(0, 1).expand(rows, -1, -1, -1) for t in (k, v)]
+        keys, values = (torch.cat([s, p], 2) for s, p in zip(shared, padded[1:], strict=True))
+        rest = F.scaled_dot_product_attention(padded[0], keys, values, attn_mask=mask).transpose(1, 2)[valid]
+        hidden = hidden + F.linear(torch.cat([first, rest]).flatten(1), layer.self_attn.o_proj.weight)
+        normed = _norm(hidden, layer.post_attention_layernorm)
+        hidden = hidden + F.linear(F.silu(F.linear(normed, layer.mlp.gate_proj.weight)) * F.linear(normed, layer.mlp.up_proj.weight), layer.mlp.down_proj.weight)
+
+    at, target, place = [], [], start
+    for suffix, answer in zip(group.suffixes, group.answers, strict=True):
+        at += range(place + answer - 1, place + len(suffix) - 1)
+        target += suffix[answer:]
+        place += len(suffix)
+    logits = F.linear(_norm(hidden[torch.tensor(at)], model.model.norm), model.model.embed_tokens.weight)
+    return F.cross_entropy(logits, torch.tensor(target))
+
+
+def _frequencies(config: Any, size: int) -> Tensor:
+    return 1.0 / config.rope_parameters["rope_theta"] ** (torch.arange(0, size, 2) / size)
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    one, two = x.chunk(2, -1)
+    return x * cos + torch.cat([-two, one], -1) * sin
+
+
+def _norm(x: Tensor, norm: Any) -> Tensor:
+    return F.rms_norm(x, (x.shape[-1],), norm.weight, norm.variance_epsilon)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is made orthogonal by five Newton-Schulz steps; for matrices only, in float32."""
+
+    def __init__(self, parameters: list[Tensor], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        for group in self.param_groups:
+            for weight in group["params"]:
+                buffer = self.state[weight].setdefault("buffer", torch.zeros_like(weight))
+                buffer.lerp_(weight.grad, 1 - group["momentum"])
+                update = _orthogonal(weight.grad.lerp(buffer, group["momentum"]))
+                weight.mul_(1 - group["lr"] * 0.05).add_(update, alpha=-group["lr"] * max(1, weight.shape[0] / weight.shape[1]) ** 0.5)
+
+
+def _orthogonal(g: Tensor) -> Tensor:
+    tall = g.shape[0] > g.shape[1]
+    x = (g.T if tall else g) / (g.norm() + 1e-7)
+    for _ in range(5):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return x.T if tall else x
+
+
+def stream(tokenizer: Any, rng: random.Random, suffixes: int, share: Callable[[], float]) -> Iterator[Group]:
+    """Groups without end; the first tenth of the training (`share()` < 0.1) sees small schemas more often."""
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    while True:
+        schema = random_schema(rng, small=rng.random() < (0.7 if share() < 0.1 else 0.1))
+        writer = Writer(schema, rng)
+        date = f"{rng.randint(1, 28):02d} {rng.choice(months)} {rng.randint(2020, 2026)}"
+        yield encode_group(tokenizer, schema, [(p.question, p.sql) for p in (writer.pair() for _ in range(suffixes))], date)
+
+
+def pretrain(model: Any, tokenizer: Any, minutes: float, seed: int, save: Callable[[], None], log: Callable[[str], None], groups: int = 2, suffixes: int = 20) -> dict[str, float]:
+    """Trains for `minutes` of wall time: warm-up over 2%, constant, then linear decay to zero over the last 40%.
+
+    Returns:
+        steps, examples, tokens, seconds and the last losses' mean.
+    """
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
+    others = [p for p in model.parameters() if all(p is not m for m in matrices)]
+    optimizers = [Muon(matrices, lr=0.02), torch.optim.AdamW(others, lr=4e-3, betas=(0.9, 0.95), weight_decay=0.0)]
+    rates = [o.param_groups[0]["lr"] for o in optimizers]
+    begin = saved = time.monotonic()
+    share = lambda: (time.monotonic() - begin) / (60 * minutes)  # noqa: E731
+    source, recent = stream(tokenizer, random.Random(seed), suffixes, share), []
+    steps = tokens = 0
+    while (done := share()) < 1:
+        scale = min(1, done / 0.02 + 0.05, (1 - done) / 0.4)
+        for optimizer, rate in zip(optimizers, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * scale
+        loss = torch.zeros(())
+        for _ in range(groups):
+            group = next(source)
+            part = group_loss(model, group) / groups
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+            tokens += len(group.prefix) + sum(map(len, group.suffixes))
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        recent = [*recent[-99:], float(loss)]
+        if not math.isfinite(recent[-1]):
+            raise RuntimeError(f"loss is {recent[-1]} at step {steps}")
+        if steps % 100 == 0:
+            seconds = time.monotonic() - begin
+            log(f"step {steps}  loss {sum(recent) / len(recent):.4f}  {tokens / max(seconds, 1):.0f} tokens/s  {seconds / 60:.1f} of {minutes:.0f} min")
+        steps += 1
+        if time.monotonic() - saved > 300:
+            save()
+            saved = time.monotonic()
+    return {"steps": steps, "examples": steps * groups * suffixes, "tokens": tokens, "seconds": time.monotonic() - begin, "loss": sum(recent) / len(recent)}
+
+
+def write(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Saves model (bfloat16) and tokenizer as transformers does."""
+    import copy
+
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
