@@ -46,15 +46,32 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
 
     tokenizer = train_tokenizer(texts(arguments.seed, 3000), vocabulary=3072, context=2048)
+    heads = arguments.hidden // 32
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=arguments.hidden, intermediate_size=512, num_hidden_layers=arguments.layers,
-        num_attention_heads=arguments.hidden // 32, num_key_value_heads=arguments.hidden // 32, max_position_embeddings=2048, tie_word_embeddings=True,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, rms_norm_eps=1e-5, initializer_range=0.02,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=arguments.hidden,
+        intermediate_size=512,
+        num_hidden_layers=arguments.layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        rms_norm_eps=1e-5,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     model = LlamaForCausalLM(config)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters, {len(tokenizer)} tokens", flush=True)
-    report = pretrain(model, tokenizer, arguments.minutes, arguments.seed, lambda: write(model, tokenizer, arguments.out), lambda line: print(line, flush=True))
+    report = pretrain(
+        model,
+        tokenizer,
+        arguments.minutes,
+        arguments.seed,
+        lambda: write(model, tokenizer, arguments.out),
+        lambda line: print(line, flush=True),
+    )
     write(model, tokenizer, arguments.out)
     print(json.dumps(report))
 

@@ -1,1 +1,1 @@
-"""How data/tiny-base was made: random schemas, questions over them, a tokenizer, the pre-training and its measurement."""
+"""How data/tiny-base was made: random schemas, questions over them, a tokenizer and the pre-training."""

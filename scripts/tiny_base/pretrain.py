@@ -37,7 +37,9 @@ class Group:
 def encode_group(tokenizer: Any, schema: Schema, pairs: list[tuple[str, str]], date: str) -> Group:
     """Tokenises chats about one schema exactly as the chat template renders them."""
     rendered = [
-        tokenizer.apply_chat_template(render_chat(schema.card, question, Prompt(card="compact"), sql), tokenize=False, date_string=date)
+        tokenizer.apply_chat_template(
+            render_chat(schema.card, question, Prompt(card="compact"), sql), tokenize=False, date_string=date
+        )
         for question, sql in pairs
     ]
     cut = rendered[0].index("<|start_header_id|>user")
@@ -61,22 +63,34 @@ def group_loss(model: Any, group: Group) -> Tensor:
     valid = torch.arange(width)[None] < torch.tensor(lengths)[:, None]
     ids = torch.tensor([*group.prefix, *(t for s in group.suffixes for t in s)])
     positions = torch.cat([torch.arange(start), (start + torch.arange(width)).expand(rows, -1)[valid]])
-    cos, sin = (f(positions[:, None] * _frequencies(config, size)[None]).repeat(1, 2)[:, None] for f in (torch.cos, torch.sin))
+    cos, sin = (
+        f(positions[:, None] * _frequencies(config, size)[None]).repeat(1, 2)[:, None] for f in (torch.cos, torch.sin)
+    )
     mask = torch.cat([torch.ones(width, start), torch.ones(width, width).tril()], 1).bool()
 
     hidden = F.embedding(ids, model.model.embed_tokens.weight)
     for layer in model.model.layers:
         normed = _norm(hidden, layer.input_layernorm)
-        q, k, v = (F.linear(normed, p.weight).view(-1, heads, size) for p in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj))
+        q, k, v = (
+            F.linear(normed, p.weight).view(-1, heads, size)
+            for p in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj)
+        )
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        first = F.scaled_dot_product_attention(*(t[:start].transpose(0, 1)[None] for t in (q, k, v)), is_causal=True)[0].transpose(0, 1)
-        padded = [hidden.new_zeros(rows, width, heads, size).index_put((valid,), t[start:]).transpose(1, 2) for t in (q, k, v)]
+        first = F.scaled_dot_product_attention(*(t[:start].transpose(0, 1)[None] for t in (q, k, v)), is_causal=True)[
+            0
+        ].transpose(0, 1)
+        padded = [
+            hidden.new_zeros(rows, width, heads, size).index_put((valid,), t[start:]).transpose(1, 2) for t in (q, k, v)
+        ]
         shared = [t[:start].transpose(0, 1).expand(rows, -1, -1, -1) for t in (k, v)]
         keys, values = (torch.cat([s, p], 2) for s, p in zip(shared, padded[1:], strict=True))
         rest = F.scaled_dot_product_attention(padded[0], keys, values, attn_mask=mask).transpose(1, 2)[valid]
         hidden = hidden + F.linear(torch.cat([first, rest]).flatten(1), layer.self_attn.o_proj.weight)
         normed = _norm(hidden, layer.post_attention_layernorm)
-        hidden = hidden + F.linear(F.silu(F.linear(normed, layer.mlp.gate_proj.weight)) * F.linear(normed, layer.mlp.up_proj.weight), layer.mlp.down_proj.weight)
+        hidden = hidden + F.linear(
+            F.silu(F.linear(normed, layer.mlp.gate_proj.weight)) * F.linear(normed, layer.mlp.up_proj.weight),
+            layer.mlp.down_proj.weight,
+        )
 
     at, target, place = [], [], start
     for suffix, answer in zip(group.suffixes, group.answers, strict=True):
@@ -113,7 +127,9 @@ class Muon(torch.optim.Optimizer):
                 buffer = self.state[weight].setdefault("buffer", torch.zeros_like(weight))
                 buffer.lerp_(weight.grad, 1 - group["momentum"])
                 update = _orthogonal(weight.grad.lerp(buffer, group["momentum"]))
-                weight.mul_(1 - group["lr"] * 0.05).add_(update, alpha=-group["lr"] * max(1, weight.shape[0] / weight.shape[1]) ** 0.5)
+                weight.mul_(1 - group["lr"] * 0.05).add_(
+                    update, alpha=-group["lr"] * max(1, weight.shape[0] / weight.shape[1]) ** 0.5
+                )
 
 
 def _orthogonal(g: Tensor) -> Tensor:
@@ -132,10 +148,21 @@ def stream(tokenizer: Any, rng: random.Random, suffixes: int, share: Callable[[]
         schema = random_schema(rng, small=rng.random() < (0.7 if share() < 0.1 else 0.1))
         writer = Writer(schema, rng)
         date = f"{rng.randint(1, 28):02d} {rng.choice(months)} {rng.randint(2020, 2026)}"
-        yield encode_group(tokenizer, schema, [(p.question, p.sql) for p in (writer.pair() for _ in range(suffixes))], date)
+        yield encode_group(
+            tokenizer, schema, [(p.question, p.sql) for p in (writer.pair() for _ in range(suffixes))], date
+        )
 
 
-def pretrain(model: Any, tokenizer: Any, minutes: float, seed: int, save: Callable[[], None], log: Callable[[str], None], groups: int = 2, suffixes: int = 20) -> dict[str, float]:
+def pretrain(
+    model: Any,
+    tokenizer: Any,
+    minutes: float,
+    seed: int,
+    save: Callable[[], None],
+    log: Callable[[str], None],
+    groups: int = 2,
+    suffixes: int = 20,
+) -> dict[str, float]:
     """Trains for `minutes` of wall time: warm-up over 2%, constant, then linear decay to zero over the last 40%.
 
     Returns:
@@ -169,12 +196,20 @@ def pretrain(model: Any, tokenizer: Any, minutes: float, seed: int, save: Callab
             raise RuntimeError(f"loss is {recent[-1]} at step {steps}")
         if steps % 100 == 0:
             seconds = time.monotonic() - begin
-            log(f"step {steps}  loss {sum(recent) / len(recent):.4f}  {tokens / max(seconds, 1):.0f} tokens/s  {seconds / 60:.1f} of {minutes:.0f} min")
+            log(
+                f"step {steps}  loss {sum(recent) / len(recent):.4f}  {tokens / max(seconds, 1):.0f} tokens/s  {seconds / 60:.1f} of {minutes:.0f} min"
+            )
         steps += 1
         if time.monotonic() - saved > 300:
             save()
             saved = time.monotonic()
-    return {"steps": steps, "examples": steps * groups * suffixes, "tokens": tokens, "seconds": time.monotonic() - begin, "loss": sum(recent) / len(recent)}
+    return {
+        "steps": steps,
+        "examples": steps * groups * suffixes,
+        "tokens": tokens,
+        "seconds": time.monotonic() - begin,
+        "loss": sum(recent) / len(recent),
+    }
 
 
 def write(model: Any, tokenizer: Any, folder: Path) -> None:

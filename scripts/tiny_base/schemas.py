@@ -44,8 +44,12 @@ def random_schema(rng: random.Random, small: bool = False) -> Schema:
     taken: set[str] = set()
     entity_noun = _pick(rng, words.ENTITIES, taken, 0.12)
     plural_names = rng.random() < 0.75
-    key = rng.choice([f"{entity_noun}_id", f"{entity_noun}_id", f"{entity_noun}_id", f"{entity_noun}_no", f"{entity_noun}_key", "id"])
-    entity = _source(rng, database, entity_noun, key, plural_names, taken, date=rng.random() < 0.3, size=(1, 2, 0, 2, 0, 2))
+    key = rng.choice(
+        [f"{entity_noun}_id", f"{entity_noun}_id", f"{entity_noun}_id", f"{entity_noun}_no", f"{entity_noun}_key", "id"]
+    )
+    entity = _source(
+        rng, database, entity_noun, key, plural_names, taken, date=rng.random() < 0.3, size=(1, 2, 0, 2, 0, 2)
+    )
     foreign = f"{entity_noun}_id" if key == "id" else key
     events = []
     for _ in range(rng.choice((0, 1)) if small else rng.choice((1, 1, 1, 1, 2))):
@@ -70,23 +74,43 @@ def _pick(rng: random.Random, pool: list[str], taken: set[str], invent: float) -
 
 
 def _source(
-    rng: random.Random, database: str, noun: str, key: str, plural_names: bool, taken: set[str], date: bool, size: tuple[int, ...]
+    rng: random.Random,
+    database: str,
+    noun: str,
+    key: str,
+    plural_names: bool,
+    taken: set[str],
+    date: bool,
+    size: tuple[int, ...],
 ) -> Source:
     name = f"{database}.{words.plural(noun) if plural_names else noun}"
-    source = Source(Table(name=name, key=[key], columns=[]), noun.replace("_", " "), words.plural(noun).replace("_", " "), key)
+    source = Source(
+        Table(name=name, key=[key], columns=[]), noun.replace("_", " "), words.plural(noun).replace("_", " "), key
+    )
     for _ in range(rng.randint(size[0], size[1])):
         column = _pick(rng, words.CATEGORIES, taken, 0.15)
-        source.categories.append(Column(name=column, type=rng.choice(("String", "String", "LowCardinality(String)")), values=_values(rng)))
+        source.categories.append(
+            Column(name=column, type=rng.choice(("String", "String", "LowCardinality(String)")), values=_values(rng))
+        )
     for _ in range(rng.randint(size[2], size[3])):
         source.measures.append(_measure(rng, _pick(rng, words.MEASURES + words.ATTRIBUTES, taken, 0.1)))
     for _ in range(rng.randint(size[4], size[5])):
         flag = _pick(rng, words.FLAGS, taken, 0.05)
         prefix = rng.choice(("is_", "is_", "is_", "", "was_", "has_been_"))
-        source.flags.append(Column(name=prefix + flag, type="UInt8", description=flag, **rng.choice(({"values": [0, 1]}, {"min": 0, "max": 1}))))
+        source.flags.append(
+            Column(
+                name=prefix + flag,
+                type="UInt8",
+                description=flag,
+                **rng.choice(({"values": [0, 1]}, {"min": 0, "max": 1})),
+            )
+        )
     if date:
         first = FIRST_DAY + datetime.timedelta(days=rng.randint(0, 2000))
         last = first + datetime.timedelta(days=rng.randint(400, 1800))
-        source.dates.append(Column(name=_pick(rng, words.DATES, taken, 0.05), type="Date", min=str(first), max=str(last)))
+        source.dates.append(
+            Column(name=_pick(rng, words.DATES, taken, 0.05), type="Date", min=str(first), max=str(last))
+        )
     columns = source.categories + source.measures + source.flags + source.dates
     if rng.random() < 0.5:
         rng.shuffle(columns)
@@ -106,7 +130,9 @@ def _values(rng: random.Random) -> list[int | float | str]:
 def _measure(rng: random.Random, name: str) -> Column:
     low = rng.choice((0, 0, 1, 5, 10, 18, 100))
     high = low + rng.choice((5, 10, 50, 80, 100, 500, 1000, 5000))
-    return Column(name=name, type=rng.choice(("UInt32", "UInt64", "UInt16", "Float32", "Float64", "Int32")), min=low, max=high)
+    return Column(
+        name=name, type=rng.choice(("UInt32", "UInt64", "UInt16", "Float32", "Float64", "Int32")), min=low, max=high
+    )
 
 
 def statements(schema: Schema, rng: random.Random, entities: int = 60, events: int = 400) -> list[str]:
@@ -115,7 +141,9 @@ def statements(schema: Schema, rng: random.Random, entities: int = 60, events: i
     out = [f"CREATE DATABASE IF NOT EXISTS {database}"]
     for source, rows in ((schema.entity, entities), *((event, events) for event in schema.events)):
         columns = source.table.columns
-        out.append(f"CREATE TABLE {source.name} ({', '.join(f'{c.name} {c.type}' for c in columns)}) ENGINE = MergeTree ORDER BY tuple()")
+        out.append(
+            f"CREATE TABLE {source.name} ({', '.join(f'{c.name} {c.type}' for c in columns)}) ENGINE = MergeTree ORDER BY tuple()"
+        )
         lines = [f"({', '.join(_cell(c, source, n, entities, rng) for c in columns)})" for n in range(rows)]
         out.append(f"INSERT INTO {source.name} VALUES {', '.join(lines)}")
     return out

@@ -13,10 +13,31 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>", "<|python_tag|>"]
+SPECIAL = [
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|finetune_right_pad_id|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eom_id|>",
+    "<|eot_id|>",
+    "<|python_tag|>",
+]
 
-_KEYWORDS = "SELECT DISTINCT FROM WHERE AND OR NOT IN BETWEEN AS JOIN ON HAVING LIMIT DESC OVER".split() + ["GROUP BY", "ORDER BY", "WITH TOTALS"]
-_TYPES = ["UInt(?:8|16|32|64)", "Int(?:8|16|32|64)", "Float(?:32|64)", "String", "LowCardinality\\(String\\)", "DateTime", "Date"]
+_KEYWORDS = "SELECT DISTINCT FROM WHERE AND OR NOT IN BETWEEN AS JOIN ON HAVING LIMIT DESC OVER".split() + [
+    "GROUP BY",
+    "ORDER BY",
+    "WITH TOTALS",
+]
+_TYPES = [
+    "UInt(?:8|16|32|64)",
+    "Int(?:8|16|32|64)",
+    "Float(?:32|64)",
+    "String",
+    "LowCardinality\\(String\\)",
+    "DateTime",
+    "Date",
+]
 _WORDS = """the of in on for with by and or is are was were that which what how many per a to from at whose than more had have has no not each every
 all average mean there do did does highest lowest most between over under above below least their""".split()
 SPLIT = (
@@ -46,13 +67,23 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> Any:
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(itertools.chain(_ROLES * 1000, texts), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|begin_of_text|> $A", pair="<|begin_of_text|> $A <|begin_of_text|> $B", special_tokens=[("<|begin_of_text|>", 0)]
+        single="<|begin_of_text|> $A",
+        pair="<|begin_of_text|> $A <|begin_of_text|> $B",
+        special_tokens=[("<|begin_of_text|>", 0)],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>", pad_token="<|finetune_right_pad_id|>",

@@ -42,7 +42,19 @@ frozen fragile heated electric rented licensed registered trained injured absent
 DATES = """date day visit_date start_date end_date created_date order_day event_date booked_on shipped_on paid_on issued_on
 joined_on opened_on arrival_date departure_date service_date test_date due_date record_date log_date entry_day""".split()
 
-ATTRIBUTES = ["years", "tenure", "experience", "capacity", "floor", "seniority", "rank", "grade_number", "score", "height", "weight"]
+ATTRIBUTES = [
+    "years",
+    "tenure",
+    "experience",
+    "capacity",
+    "floor",
+    "seniority",
+    "rank",
+    "grade_number",
+    "score",
+    "height",
+    "weight",
+]
 
 DATABASES = """clinic college transport library_db music league farming plant_ops shipping hr hospitality aviation harbour
 charity legal insurance telecom retail_lab logistics dining museum wildlife mining energy research space council
@@ -60,7 +72,9 @@ VALUES = {
         Amber Jade Onyx Ruby Opal Quartz Granite Marble Slate Copper Iron Cobalt Nickel Zinc Carbon Neon Argon Xenon
         Mozart Verdi Chopin Elgar Handel Euler Gauss Newton Kepler Curie Darwin Turing Lovelace Hopper Noether""".split(),
     "two words": """North Wing|South Gate|Red Line|Blue Line|West Coast|East Side|High Street|Old Town|New Harbor|Upper Deck|
-        Lower Deck|Main Hall|Night Shift|Day Shift|Full Board|Half Board|Self Service|Free Trial|Gold Plus|Grand Central""".replace("\n        ", "").split("|"),
+        Lower Deck|Main Hall|Night Shift|Day Shift|Full Board|Half Board|Self Service|Free Trial|Gold Plus|Grand Central""".replace(
+        "\n        ", ""
+    ).split("|"),
     "field": "surgery oncology physics history biology chemistry geography drama poetry jazz rock folk opera fiction crime travel sales legal finance support logistics design".split(),
     "food": "wheat barley oats rye maize rice soy beet apple pear plum cherry grape olive hops malt honey cocoa coffee tea".split(),
     "demonym": "Nordic Baltic Alpine Iberian Celtic Slavic Andean Pacific Atlantic Arctic Polar Coastal Urban Rural Alpine".split(),
