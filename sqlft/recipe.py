@@ -74,6 +74,7 @@ class Split(Section):
     validation: int = Field(32, ge=0)
     heldout: int = Field(0, ge=0)
     heldout_templates: float = Field(0, ge=0, lt=1)
+    seeds: bool = Field(False, description="put the seeds into train too, beside the sampled examples")
 
 
 class Prompt(Section):
@@ -155,11 +156,17 @@ class Recipe(Section):
     evaluation: Evaluation = Field(default_factory=Evaluation)
 
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
+    _places: dict[tuple[str, ...], int] = PrivateAttr(default_factory=dict)
 
     @property
     def path(self) -> Path:
         """The file that this recipe was read from."""
         return self._path
+
+    def where(self, *keys: str) -> str:
+        """FILE:LINE of a key, for messages; the file alone where the key is not written in it."""
+        line = self._places.get(keys)
+        return f"{self.path}:{line}" if line else str(self.path)
 
     @property
     def run_dir(self) -> Path:
@@ -208,6 +215,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     if problems:
         raise WrongUse(problems)
     recipe._path = path
+    recipe._places = lines
     recipe.name = recipe.name or path.stem
     for key in ("schema_", "seeds", "golden"):
         setattr(recipe, key, Path(os.path.normpath(path.parent / getattr(recipe, key))))

@@ -1,0 +1,7 @@
+"""Predictions: from a local base with any number of adapters, or from an OpenAI-compatible endpoint."""
+
+from sqlft.inference.extract import extract_sql
+from sqlft.inference.load import Base, check_access, load_base
+from sqlft.inference.local import Answer, LocalModel, predict
+
+__all__ = ["Answer", "Base", "LocalModel", "check_access", "extract_sql", "load_base", "predict"]

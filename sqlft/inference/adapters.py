@@ -1,0 +1,140 @@
+"""What an adapter must show before a figure may rest on it: it fits this base, and it does something.
+
+An adapter can load without an error and change nothing (peft #2699, vllm #34186), and a comparison across
+quantisations measures the quantisation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from sqlft.inference.load import Base, hash_base, load_tokenizer
+from sqlft.problems import Problem, SqlftError, WrongUse
+
+IDENTITY = "sqlft.json"
+
+
+def read_identity(adapter: Path) -> dict[str, Any]:
+    """What the training wrote beside an adapter: base, its hash, quantisation, template; empty for a foreign adapter.
+
+    Raises:
+        WrongUse: There is no adapter in this folder.
+    """
+    if not (adapter / "adapter_config.json").is_file():
+        near = adapter / "adapter"
+        advice = f"Write {near}." if (near / "adapter_config.json").is_file() else "Write a folder that `sqlft train` or PEFT saved."
+        raise WrongUse(Problem(str(adapter), "adapter", "there is no adapter_config.json in it", advice))
+    path = adapter / IDENTITY
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def template_hash(tokenizer: Any) -> str:
+    """SHA-256 of everything that turns a chat into token ids: vocabulary, merges, special tokens, chat template."""
+    parts = [tokenizer.backend_tokenizer.to_str(), tokenizer.chat_template, tokenizer.eos_token]
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+def check_identity(base: Base, adapter: Path) -> list[str]:
+    """Compares an adapter's record with the loaded base.
+
+    Returns:
+        What could not be compared, in words, for reports to show.
+
+    Raises:
+        WrongUse: Another base, another quantisation, another tokenizer or chat template.
+    """
+    identity = read_identity(adapter)
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    if not identity:
+        return [f"{adapter}: no {IDENTITY}, so that its base ({config.get('base_model_name_or_path')}) and quantization are taken on trust"]
+    problems = []
+    if identity["base_sha256"] != hash_base(base.folder):
+        problems.append(
+            Problem(str(adapter), f"adapter of {identity['base']}", f"the loaded base {base.name} has other weights", f"Write model.base: {identity['base']}.")
+        )
+    if identity["quantization"] != base.quantization:
+        problems.append(
+            Problem(
+                str(adapter),
+                f"adapter trained on a base with quantization {identity['quantization']}",
+                f"the base is loaded with quantization {base.quantization}, and across the two no comparison holds",
+                f"Write model.quantization: {identity['quantization']}.",
+            )
+        )
+    if identity["template_sha256"] != template_hash(base.tokenizer) or template_hash(load_tokenizer(adapter)) != identity["template_sha256"]:
+        problems.append(
+            Problem(str(adapter), "tokenizer or chat template", "it is not the one that the adapter was trained with", "Restore the adapter's folder, or its base.")
+        )
+    if problems:
+        raise WrongUse(problems)
+    return []
+
+
+def load_adapter(base: Base, model: Any, adapter: Path, name: str) -> Any:
+    """Loads a named adapter, and checks that it is whole and that it changes what the model says.
+
+    Args:
+        base: The loaded base.
+        model: Its model, or the PeftModel that carries earlier adapters.
+
+    Returns:
+        The PeftModel, with `name` active.
+
+    Raises:
+        SqlftError: It does not fit the base's architecture, lacks weights, or does nothing.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    device = str(base.model.device)
+    try:
+        if isinstance(model, PeftModel):
+            model.load_adapter(str(adapter), name, torch_device=device)
+        else:
+            model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, torch_device=device)
+    except SafetensorError as error:
+        raise SqlftError(f"{adapter}: adapter_model.safetensors is damaged ({error}). Train it anew, or with --resume.") from error
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SqlftError(f"{adapter} was made for another base than {base.name}: {reason}. Write that base as model.base.") from error
+    _check_whole(model, adapter, name)
+    model.set_adapter(name)
+    _check_effect(base, model, adapter)
+    return model
+
+
+def adapter_weights(adapter: Path) -> dict[str, Any]:
+    """The tensors of an adapter folder, on the CPU."""
+    from peft import load_peft_weights
+
+    return dict(load_peft_weights(str(adapter), device="cpu"))
+
+
+def _check_whole(model: Any, adapter: Path, name: str) -> None:
+    from peft import get_peft_model_state_dict
+
+    saved = adapter_weights(adapter)
+    wanted = get_peft_model_state_dict(model, adapter_name=name)
+    missing, surplus = sorted(set(wanted) - set(saved)), sorted(set(saved) - set(wanted))
+    if missing or surplus:
+        raise SqlftError(
+            f"{adapter} does not fit: of {len(wanted)} weights {len(missing)} are missing and {len(surplus)} have no place"
+            f" (first {(missing + surplus)[0]}). It was cut short, or made for another base."
+        )
+    if not any(weight.count_nonzero() for key, weight in saved.items() if "lora_B" in key or "lora_embedding_B" in key):
+        raise SqlftError(f"{adapter} does nothing: all of its lora_B weights are zero. It was never trained; train it.")
+
+
+def _check_effect(base: Base, model: Any, adapter: Path) -> None:
+    import torch
+
+    probe = torch.arange(16, device=base.model.device)[None] % base.model.config.vocab_size
+    with torch.no_grad():
+        changed = model(probe).logits
+        with model.disable_adapter():
+            plain = model(probe).logits
+    if torch.equal(changed, plain):
+        raise SqlftError(f"{adapter} does nothing: the model's logits with and without it are the same. Train it, or load it into its own base.")

@@ -1,0 +1,65 @@
+"""Takes the SQL out of a model's answer: the same rules for base and adapter, so that prose alone costs nobody a point.
+
+The SQL itself is never changed: what comes back is a slice of the answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n?(.*?)(?:```|\Z)", re.S)
+_INLINE = re.compile(r"(?<!`)`((?:SELECT|WITH)\b[^\n]*?)`(?=[\s.,;:)]|$)", re.I)
+_STATEMENT = (
+    r"(?:\(\s*)*(?:SELECT\b|WITH\s+(?:[^\s,]+\s+AS\s*\(|.{1,200}?\s+AS\s+\w)|EXPLAIN\s|INSERT\s+INTO\b|CREATE\s+\w|DROP\s+\w|ALTER\s+TABLE\b)"
+)
+_START = re.compile(rf"^[ \t]*(?:\**(?:\w+[ \t]+)?(?:SQL|query|answer)[^:\n]{{0,20}}:\**[ \t]*)?({_STATEMENT})", re.I | re.M)
+_INSIDE = re.compile(rf"\b({_STATEMENT})")
+_NEXT = re.compile(rf"\s*(?:{_STATEMENT})")
+_GOES_ON = re.compile(
+    r"(?:SELECT|FROM|WHERE|PREWHERE|GROUP\s+BY|HAVING|ORDER\s+BY|LIMIT|OFFSET|UNION|INTERSECT|EXCEPT|FORMAT|SETTINGS|WINDOW|QUALIFY"
+    r"|SAMPLE|ARRAY\s+JOIN|(?:ANY|ALL|GLOBAL|LEFT|RIGHT|INNER|FULL|CROSS|ASOF|SEMI|ANTI)\s[\w\s]*JOIN|JOIN|ON|USING|AND|OR|AS|WITH\s+TOTALS)\b"
+    r"|[(),]|--|/\*",
+    re.I,
+)
+_PIECE = re.compile(
+    r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/|(?P<blank>\n[ \t]*\n\s*)|(?P<end>;)|[(\[{]|[)\]}]", re.S
+)
+
+
+def extract_sql(text: str) -> str | None:
+    """The first SQL of an answer, without fence, label, prose around it and closing semicolon.
+
+    Args:
+        text: Everything that the model answered.
+
+    Returns:
+        A slice of `text`, or None where no SELECT is in it. Two statements in a row stay two: the gate refuses them.
+    """
+    text = text.rpartition("</think>")[2]
+    for block in _FENCE.findall(text):
+        if re.search(r"\bSELECT\b", block, re.I):
+            start = _START.search(block)
+            return _trim(block[start.start(1) :] if start and not block[: start.start()].strip() else block)
+    if inline := next((code for code in _INLINE.findall(text) if code.count("`") % 2 == 0), None):
+        return _trim(inline)
+    start = _START.search(text) or _INSIDE.search(text)
+    if start is None:
+        return None
+    statement = _until_prose(text[start.start(1) :])
+    return _trim(statement) if re.search(r"\bSELECT\b", statement, re.I) else None
+
+
+def _until_prose(text: str) -> str:
+    depth = 0
+    for piece in _PIECE.finditer(text):
+        token = piece.group()
+        if piece["end"] and not _NEXT.match(text, piece.end()):
+            return text[: piece.start()]
+        if piece["blank"] and depth <= 0 and not (_GOES_ON.match(text, piece.end()) or text[: piece.start()].rstrip().endswith(",")):
+            return text[: piece.start()]
+        depth += (token in "([{") - (token in ")]}")
+    return text
+
+
+def _trim(statement: str) -> str:
+    return statement.strip().rstrip("; \t\r\n")

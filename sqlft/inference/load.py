@@ -1,0 +1,166 @@
+"""Loads a base model and its tokenizer, each process on its own device, and says what to do where it cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlft.problems import Problem, SqlftError, WrongUse
+from sqlft.recipe import Model
+
+RIGHT_PAD = "<|finetune_right_pad_id|>"
+
+
+class Base(NamedTuple):
+    """A loaded base: transformers' model and tokenizer, where they came from, and how the weights are held."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    folder: Path
+    quantization: str
+
+
+def load_base(section: Model, base: str) -> Base:
+    """Loads model and tokenizer.
+
+    The whole model goes to this process' own device: `device_map="auto"` would spread it over the devices of its
+    neighbours, and QLoRA on several GPUs then collapses into one process (axolotl PR 3839, trl #921).
+
+    Args:
+        section: The recipe's `model` section.
+        base: A local folder or a hub's name; `recipe.base`.
+
+    Raises:
+        SqlftError: No access, no such model, not enough memory.
+        WrongUse: The tokenizer cannot serve: no chat template, or no pad token apart from its end token.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    folder = base_folder(section, base)
+    tokenizer = load_tokenizer(folder)
+    dtype = getattr(torch, section.dtype)
+    options: dict[str, Any] = {}
+    if section.quantization == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=section.double_quantization,
+            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_quant_storage=dtype,
+        )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, device_map={"": own_device()}, attn_implementation=section.attention, **options
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise SqlftError(f"model.base {base!r} could not be loaded: {_first_line(error)}") from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        advice = "a smaller model.base" if section.quantization == "nf4" else "model.quantization: nf4"
+        raise SqlftError(f"model.base {base!r} does not fit into this device's memory. Write {advice}.") from error
+    model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return Base(model.eval(), tokenizer, base, folder, section.quantization)
+
+
+def load_tokenizer(folder: Path | str) -> Any:
+    """Loads the tokenizer of a base or of an adapter folder, padding on the left.
+
+    Raises:
+        WrongUse: It has no chat template, or no pad token apart from its end token.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    except (OSError, ValueError) as error:
+        raise WrongUse(Problem(str(folder), "tokenizer", _first_line(error), "Give a folder that holds one.")) from error
+    if tokenizer.chat_template is None:
+        raise WrongUse(Problem(str(folder), "tokenizer", "it has no chat template", "Use an Instruct model."))
+    if tokenizer.pad_token is None and RIGHT_PAD in tokenizer.get_vocab():
+        tokenizer.pad_token = RIGHT_PAD
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        raise WrongUse(
+            Problem(
+                str(folder),
+                f"pad token {tokenizer.pad_token}",
+                "padding with the end token teaches a model never to stop",
+                "Set another pad_token in its tokenizer_config.json.",
+            )
+        )
+    return tokenizer
+
+
+def check_access(section: Model, base: str) -> None:
+    """Asks for the model's configuration alone, so that a missing licence is known before anything is spent.
+
+    Raises:
+        SqlftError: No access, with what to do.
+    """
+    base_folder(section, base, weights=False)
+
+
+def base_folder(section: Model, base: str, weights: bool = True) -> Path:
+    """The local folder of `base`, downloaded where it is a hub's name; the configuration alone without `weights`."""
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    if Path(base).is_dir():
+        if not (Path(base) / "config.json").is_file():
+            raise SqlftError(f"model.base {base!r} is a folder without a config.json. Write the folder that holds the model itself.")
+        return Path(base)
+    token = "set" if os.environ.get("HF_TOKEN") else "not set"
+    try:
+        config = hf_hub_download(base, "config.json", revision=section.revision)
+        if not weights:
+            return Path(config).parent
+        patterns = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+        return Path(snapshot_download(base, revision=section.revision, allow_patterns=patterns))
+    except GatedRepoError as error:
+        raise SqlftError(
+            f"{base} is gated and this account has no access (HF_TOKEN is {token}). Accept the licence on "
+            f"https://huggingface.co/{base}, set HF_TOKEN, or write a local folder as model.base."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise SqlftError(f"{base} has no revision {section.revision!r}. Write another model.revision, or none.") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise SqlftError(
+            f"model.base {base!r} is neither a folder here nor a model that this account can see (HF_TOKEN is {token}). "
+            "Check the name, set HF_TOKEN where it is private, or write a local folder as model.base."
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise SqlftError(
+            f"{base} is not in the local cache and the hub cannot be reached. Connect once and accept its licence with "
+            "HF_TOKEN set, or write a local folder as model.base."
+        ) from error
+
+
+def own_device() -> Any:
+    """This process' own device: cuda:LOCAL_RANK, or the CPU."""
+    import torch
+
+    if torch.cuda.is_available() and not os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def hash_base(folder: Path) -> str:
+    """SHA-256 over the base's configuration and weights: what an adapter belongs to, by whatever path it is reached."""
+    files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+    with ThreadPoolExecutor(4) as pool:
+        return hashlib.sha256("".join(pool.map(hash_file, files)).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:300]

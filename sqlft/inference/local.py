@@ -1,0 +1,215 @@
+"""One loaded base and any number of named adapters: batched generation in which the base is the adapter switched off."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date as Date
+from pathlib import Path
+from typing import Any
+
+from sqlft.card import SchemaCard
+from sqlft.inference.adapters import check_identity, load_adapter
+from sqlft.inference.extract import extract_sql
+from sqlft.inference.load import Base, load_base
+from sqlft.inference.tokens import Chat, Row, tokenize_chats
+from sqlft.problems import Problem, SqlftError, WrongUse
+from sqlft.prompts import render_chat
+from sqlft.recipe import Generation, Model, Prompt
+from sqlft.records import Example, Prediction
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to one chat. `seconds` is its batch's wall time divided by the batch's answers."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    stopped: bool
+
+
+class LocalModel:
+    """A base on this process' own device.
+
+    Attributes:
+        base: The loaded base.
+        adapters: Folder of each adapter by name.
+        warnings: What could not be checked about them, in words.
+    """
+
+    def __init__(self, base: Base) -> None:
+        self.base = base
+        self.adapters: dict[str, Path] = {}
+        self.warnings: list[str] = []
+        self._model = base.model
+
+    @classmethod
+    def load(cls, section: Model, base: str, adapters: dict[str, Path] | None = None) -> LocalModel:
+        """Loads a base (see `load_base`), and adapters by name."""
+        model = cls(load_base(section, base))
+        for name, folder in (adapters or {}).items():
+            model.add_adapter(folder, name)
+        return model
+
+    @property
+    def context(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        return int(self.base.model.config.max_position_embeddings)
+
+    def add_adapter(self, folder: Path | str, name: str) -> None:
+        """Loads one more adapter.
+
+        Raises:
+            WrongUse: Another base, quantisation or template than it was trained with; a name that is taken.
+            SqlftError: It does not fit, or does nothing.
+        """
+        folder = Path(folder)
+        if name == "base" or name in self.adapters or "." in name:
+            raise WrongUse(Problem("adapter", name, "this name is taken or has a dot", "Give the adapter another name."))
+        self.warnings += check_identity(self.base, folder)
+        self._model = load_adapter(self.base, self._model, folder, name)
+        self.adapters[name] = folder
+
+    def generate(
+        self,
+        chats: Sequence[Chat],
+        generation: Generation,
+        date: Date,
+        *,
+        adapter: str | None = None,
+        ids: Sequence[str] | None = None,
+        seed: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[Answer]]:
+        """Answers chats, `generation.samples` times each.
+
+        Args:
+            chats: Without an assistant's turn.
+            generation: Temperature, top_p, samples, max_new_tokens, batch_size; greedy at temperature 0.
+            date: The chat template's date.
+            adapter: An adapter's name; None for the base.
+            ids: What to call each chat in an error.
+            seed: Of the sampling.
+            progress: Called with the number of chats that a batch finished.
+
+        Raises:
+            WrongUse: Chats that do not leave room for the answer, all at once.
+            SqlftError: Out of memory.
+        """
+        import torch
+
+        names = ids or [str(number) for number in range(len(chats))]
+        rows = tokenize_chats(self.base.tokenizer, chats, names, date, self.context, room=generation.max_new_tokens)
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        answers: list[list[Answer]] = [[] for _ in rows]
+        with self._switched(adapter), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            for start in range(0, len(order), generation.batch_size):
+                batch = order[start : start + generation.batch_size]
+                for index, found in zip(batch, self._answer([rows[i] for i in batch], generation), strict=True):
+                    answers[index] = found
+                if progress:
+                    progress(len(batch))
+        return answers
+
+    @contextlib.contextmanager
+    def _switched(self, adapter: str | None) -> Any:
+        if adapter is not None and adapter not in self.adapters:
+            raise WrongUse(Problem("adapter", adapter, "it is not loaded", f"Loaded: {', '.join(self.adapters) or 'none'}."))
+        if not self.adapters:
+            yield
+        elif adapter is None:
+            with self._model.disable_adapter():
+                yield
+        else:
+            self._model.set_adapter(adapter)
+            yield
+
+    def _answer(self, rows: list[Row], generation: Generation) -> list[list[Answer]]:
+        import torch
+
+        began, tokenizer = time.perf_counter(), self.base.tokenizer
+        width = max(map(len, rows))
+        pads = [width - len(row) for row in rows]
+        ids = torch.tensor([[tokenizer.pad_token_id] * pad + row.prompt for pad, row in zip(pads, rows, strict=True)])
+        mask = torch.tensor([[0] * pad + [1] * len(row) for pad, row in zip(pads, rows, strict=True)])
+        sampling = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if generation.temperature else {}
+        try:
+            with torch.inference_mode():
+                output = self._model.generate(
+                    input_ids=ids.to(self.base.model.device),
+                    attention_mask=mask.to(self.base.model.device),
+                    max_new_tokens=generation.max_new_tokens,
+                    do_sample=generation.temperature > 0,
+                    num_return_sequences=generation.samples,
+                    eos_token_id=self._ends,
+                    pad_token_id=tokenizer.pad_token_id,
+                    **(sampling or {"temperature": None, "top_p": None}),
+                )
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise SqlftError(
+                f"out of memory while answering {len(rows)} questions of up to {width} tokens at once. "
+                f"Write generation.batch_size: {max(1, generation.batch_size // 2)}."
+            ) from error
+        seconds = (time.perf_counter() - began) / len(output)
+        found = [self._read(new, seconds, rows[i // generation.samples]) for i, new in enumerate(output[:, width:].tolist())]
+        return [found[i : i + generation.samples] for i in range(0, len(found), generation.samples)]
+
+    @property
+    def _ends(self) -> list[int]:
+        ends = self.base.model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        return sorted({self.base.tokenizer.eos_token_id, *ends} - {None})
+
+    def _read(self, new: list[int], seconds: float, row: Row) -> Answer:
+        end = next((place for place, token in enumerate(new) if token in self._ends), None)
+        text = self.base.tokenizer.decode(new[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Answer(text, len(row), len(new) if end is None else end + 1, seconds, end is not None)
+
+
+def predict(
+    model: LocalModel,
+    examples: Sequence[Example],
+    card: SchemaCard,
+    prompt: Prompt,
+    generation: Generation,
+    adapter: str | None = None,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> list[Prediction]:
+    """Asks a model every question.
+
+    Args:
+        model: Base and adapters.
+        examples: Their questions are asked; their SQL is not looked at.
+        adapter: An adapter's name; None for the base.
+
+    Returns:
+        `generation.samples` predictions a question, one after the other, in the examples' order.
+
+    Raises:
+        WrongUse, SqlftError: As `LocalModel.generate`.
+    """
+    chats = [render_chat(card, example.question, prompt) for example in examples]
+    ids = [example.id for example in examples]
+    answers = model.generate(chats, generation, prompt.date, adapter=adapter, ids=ids, seed=seed, progress=progress)
+    return [
+        Prediction(
+            id=example.id,
+            question=example.question,
+            model=adapter or "base",
+            text=answer.text,
+            sql=extract_sql(answer.text),
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            seconds=answer.seconds,
+            stopped=answer.stopped,
+        )
+        for example, found in zip(examples, answers, strict=True)
+        for answer in found
+    ]

@@ -1,0 +1,120 @@
+"""From a rendered chat to token ids: one function for training and inference, with the checks that raise.
+
+What it guards against has happened: a second BOS (trl #1400, #3853), a prompt that is no prefix of the row (trl #5213,
+#6105), rows cut at the end, which is where the SQL is (trl #6668), an end token that is never learned (unsloth #416),
+a date that changes daily.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlft.problems import Problem, WrongUse
+
+Chat = list[dict[str, str]]
+
+
+class Row(NamedTuple):
+    """Token ids of one chat; `completion` ends with the end-of-turn token, and is empty where no answer was given."""
+
+    id: str
+    prompt: list[int]
+    completion: list[int]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.completion)
+
+
+def tokenize_chats(
+    tokenizer: Any, chats: Sequence[Chat], ids: Sequence[str], date: datetime.date, context: int, room: int = 0
+) -> list[Row]:
+    """Tokenises chats, checking every row; nothing is ever cut.
+
+    Args:
+        tokenizer: With the chat template of its model.
+        chats: From `sqlft.prompts.render_chat`; with an assistant's turn for training, without one for inference.
+        ids: What to call each chat in an error.
+        date: The template's `date_string`, pinned by the recipe.
+        context: Tokens that the model can hold.
+        room: Tokens that must be left for an answer.
+
+    Raises:
+        WrongUse: All rows at once that break a rule: one BOS, no special token inside a text, the prompt a prefix of
+            the row, the end-of-turn token last, not longer than the context.
+    """
+    special = set(tokenizer.all_special_tokens) | set(tokenizer.get_added_vocab())
+    day = date.strftime("%d %b %Y")
+    prompts = _ids(tokenizer, [[m for m in chat if m["role"] != "assistant"] for chat in chats], day, True)
+    wholes = _ids(tokenizer, chats, day, False)
+    rows, problems = [], []
+    for chat, name, prompt, whole in zip(chats, ids, prompts, wholes, strict=True):
+        answered = chat[-1]["role"] == "assistant"
+        try:
+            completion = _completion(tokenizer, prompt, whole) if answered else []
+            row = Row(name, prompt, completion)
+            _check(tokenizer, row, chat, special)
+            if len(row) + room > context:
+                room_text = f" and {room} for the answer" if room else ""
+                raise ValueError(
+                    f"{len(row)} tokens{room_text} do not fit into the context of {context}, and no row is cut",
+                    "Shorten the schema card (prompt.card: compact), or leave this example out.",
+                )
+            rows.append(row)
+        except ValueError as error:
+            problems.append(Problem(f"example {name}", "tokens", *error.args))
+    if problems:
+        raise WrongUse(problems)
+    return rows
+
+
+def summarize_lengths(rows: Sequence[Row]) -> dict[str, float]:
+    """Rows, tokens, supervised tokens, and the shortest, median, 95% and longest row."""
+    lengths = sorted(map(len, rows))
+    return {
+        "rows": len(rows),
+        "tokens": sum(lengths),
+        "supervised": sum(len(row.completion) for row in rows),
+        "shortest": lengths[0],
+        "median": lengths[len(lengths) // 2],
+        "p95": lengths[int(0.95 * (len(lengths) - 1))],
+        "longest": lengths[-1],
+    }
+
+
+def _ids(tokenizer: Any, chats: Sequence[Chat], day: str, ask: bool) -> list[list[int]]:
+    texts = [
+        tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=ask, date_string=day) for chat in chats
+    ]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _completion(tokenizer: Any, prompt: list[int], whole: list[int]) -> list[int]:
+    if whole[: len(prompt)] != prompt:
+        same = next(i for i, (a, b) in enumerate(zip(prompt, [*whole, None], strict=False)) if a != b)
+        raise ValueError(
+            f"the prompt is no prefix of prompt and answer; they part at token {same}", "Use a template that keeps the prompt."
+        )
+    completion = whole[len(prompt) :]
+    end = len(completion) - 1
+    while end >= 0 and completion[end] != tokenizer.eos_token_id and not tokenizer.decode([completion[end]]).strip():
+        end -= 1
+    if end < 0 or completion[end] != tokenizer.eos_token_id:
+        raise ValueError(
+            f"the answer does not end with {tokenizer.eos_token}, so the model would never learn to stop",
+            "Set eos_token to the end of a turn in tokenizer_config.json.",
+        )
+    return completion[: end + 1]
+
+
+def _check(tokenizer: Any, row: Row, chat: Chat, special: set[str]) -> None:
+    begin = tokenizer.bos_token_id
+    count = (row.prompt + row.completion).count(begin)
+    if found := sorted(token for token in special if any(token in message["content"] for message in chat)):
+        raise ValueError(f"the text holds the special token {found[0]}", "Take it out.")
+    if begin is not None and (count != 1 or row.prompt[0] != begin):
+        raise ValueError(f"{count} {tokenizer.bos_token} instead of one at the beginning", "Use a template that writes one.")
+    if row.completion and len(row.completion) < 2:
+        raise ValueError("the answer is empty", "Give it a SQL.")

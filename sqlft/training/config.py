@@ -1,0 +1,174 @@
+"""Builds TRL's SFTConfig from the recipe's `training` section, with our defaults and the reasons for what it may not say.
+
+Every key is TRL's own. SFTConfig accepts combinations under which rows are cut or a resumed run differs from an
+unbroken one; those are refused here, all at once, before a model is loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from typing import Any
+
+from sqlft.problems import Problem, WrongUse
+from sqlft.recipe import Recipe
+
+REMOVED = {
+    "max_seq_length": "It is max_length now, and sqlft keeps it null: delete this key.",
+    "overwrite_output_dir": "Delete it: a finished run of the same name is replaced, an unfinished one wants --resume.",
+    "warmup_ratio": "Write warmup_steps; below 1 it is a ratio.",
+    "group_by_length": "Write train_sampling_strategy: group_by_length.",
+    "save_safetensors": "Delete it: safetensors it is.",
+    "no_cuda": "Write use_cpu: true.",
+    "logging_dir": "Delete it: the run's folder holds the log.",
+    "evaluation_strategy": "Write eval_strategy.",
+    "torch_dtype": "Write model.dtype.",
+    "dtype": "Write model.dtype.",
+}
+_OWN = {
+    "output_dir": "runs/NAME belongs to the recipe. Write `name` at the top",
+    "seed": "it is the whole run's. Write `seed` at the top",
+    "resume_from_checkpoint": "Add --resume to the command",
+    "hub_token": "a recipe holds no secret. Set HF_TOKEN",
+    "model_init_kwargs": "the base is loaded by the recipe's `model` section",
+    "dataset_kwargs": "sqlft tokenises by itself",
+    "chat_template_path": "training and inference use the template that came with the base",
+    "eos_token": "training and inference use the tokens that came with the base",
+    "pad_token": "training and inference use the tokens that came with the base",
+    "compute_loss_func": "the loss is the completion's",
+    "load_best_model_at_end": "the best checkpoint's weights become the adapter anyway",
+}
+# key -> (allowed values, why not the others)
+_FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "max_length": ((None,), "it cuts the end of a row, which is the SQL, and says nothing (trl #6668). Delete it; a long row is an error"),
+    "assistant_only_loss": ((False,), "it raises for Llama-3.1's template. Delete it; the loss is on the completion only"),
+    "completion_only_loss": ((None, True), "the prompt is not to be learned. Delete it"),
+    "use_liger_kernel": ((False,), "its fused loss raises in TRL 1.16, which projects only supervised positions by itself. Delete it"),
+    "packing": ((False,), "it needs max_length and keeps rows apart only without an attention mask. Delete it"),
+    "eval_packing": ((None, False), "as packing. Delete it"),
+    "padding_free": ((False,), "it refuses our collator. Delete it"),
+    "save_only_model": ((False,), "--resume needs the optimizer's state. Delete it"),
+    "save_strategy": (("steps", "epoch"), "--resume and the best checkpoint need saves on the way. Write steps or epoch"),
+    "ignore_data_skip": ((False,), "a resumed run would see other rows than an unbroken one. Delete it"),
+    "average_tokens_across_devices": ((True,), "the loss would depend on the number of processes. Delete it"),
+    "auto_find_batch_size": ((False,), "it changes the batch, and so the result, in silence. Delete it"),
+    "metric_for_best_model": (("eval_loss", "loss"), "the best checkpoint is the one of the lowest validation loss. Delete it"),
+    "truncation_mode": (("keep_start",), "nothing is cut. Delete it"),
+    "push_to_hub": ((False,), "nothing leaves this machine. Delete it, and upload runs/NAME/adapter yourself"),
+    "remove_unused_columns": ((True,), "a row has no other columns. Delete it"),
+    "shuffle_dataset": ((False,), "rows are drawn in a seeded order anyway. Delete it"),
+}
+
+
+def sftconfig(recipe: Recipe, *, evaluate: bool = True) -> Any:
+    """Builds the SFTConfig of a recipe. Imports TRL, which takes about ten seconds.
+
+    Args:
+        recipe: Its `training` section is handed through.
+        evaluate: There is a validation split.
+
+    Raises:
+        WrongUse: Every key that TRL does not know, no longer knows or cannot hold, and every value that breaks what
+            sqlft promises, with file and line.
+    """
+    from trl import SFTConfig
+
+    given = dict(recipe.training)
+    hints = typing.get_type_hints(SFTConfig)
+    keys = [field.name for field in dataclasses.fields(SFTConfig) if field.init]
+    problems = []
+    for key in recipe.training:
+        if why := _refusal(key, given[key], keys):
+            problems.append(_problem(recipe, key, *why))
+            continue
+        try:
+            given[key] = _typed(hints[key], given[key])
+        except ValueError as error:
+            problems.append(_problem(recipe, key, str(error)))
+    problems += [] if problems else [_problem(recipe, key, why) for key, why in _clashes(given)]
+    if problems:
+        raise WrongUse(problems)
+    try:
+        return SFTConfig(**_defaults(recipe, given, evaluate) | given | ({} if evaluate else {"eval_strategy": "no"}))
+    except (ValueError, TypeError, ImportError) as error:
+        raise WrongUse(Problem(recipe.where("training"), "training", " ".join(str(error).split()))) from error
+
+
+def _defaults(recipe: Recipe, given: dict[str, Any], evaluate: bool) -> dict[str, Any]:
+    import torch
+
+    cuda = torch.cuda.is_available() and not given.get("use_cpu")
+    strategy = given.get("eval_strategy") or given.get("save_strategy") or "steps"
+    every = given.get("eval_steps") or given.get("save_steps") or 0.2
+    found: dict[str, Any] = {
+        "output_dir": str(recipe.run_dir / "checkpoints"),
+        "seed": recipe.seed,
+        "max_length": None,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": not cuda,
+        "bf16": cuda and recipe.model.dtype == "bfloat16" and torch.cuda.is_bf16_supported() and not given.get("fp16"),
+        "fp16": cuda and recipe.model.dtype == "float16" and not given.get("bf16"),
+        "dataloader_pin_memory": cuda,
+        "ddp_find_unused_parameters": False,
+        "per_device_eval_batch_size": given.get("per_device_train_batch_size", 8),
+        "prediction_loss_only": True,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_strategy": strategy if strategy != "no" else "steps",
+        "save_steps": every,
+        "save_total_limit": 2,
+    }
+    if not {"gradient_checkpointing", "activation_checkpointing"} & set(given):
+        found["activation_checkpointing"] = True
+    if "gradient_checkpointing" in given:
+        found["activation_checkpointing"] = given.pop("gradient_checkpointing")
+    if "gradient_checkpointing_kwargs" in given:
+        found["activation_checkpointing_kwargs"] = given.pop("gradient_checkpointing_kwargs")
+    if evaluate and strategy != "no":
+        found |= {"eval_strategy": strategy, "eval_steps": every, "eval_on_start": True}
+        found |= {"metric_for_best_model": "eval_loss", "greater_is_better": False}
+    return found
+
+
+def _refusal(key: str, value: Any, keys: list[str]) -> tuple[str, str] | None:
+    if key in REMOVED and key not in keys:
+        return "TRL has no such key any more", REMOVED[key]
+    if key in _OWN:
+        return _OWN[key], ""
+    if key not in keys:
+        near = difflib.get_close_matches(key, keys, n=1)
+        return "TRL's SFTConfig has no such key", f"Did you mean `{near[0]}`?" if near else ""
+    if key in _FIXED and value not in _FIXED[key][0]:
+        return _FIXED[key][1], ""
+    return None
+
+
+def _clashes(given: dict[str, Any]) -> list[tuple[str, str]]:
+    evaluations, saves = given.get("eval_strategy"), given.get("save_strategy")
+    if evaluations not in (None, "no", saves or evaluations):
+        return [("eval_strategy", f"save_strategy is {saves}, and what is evaluated must have been saved. Write the same for both")]
+    every, save = given.get("eval_steps"), given.get("save_steps")
+    if every and save and abs(every / save - round(every / save)) > 1e-6:
+        return [("eval_steps", f"it is no multiple of save_steps {save}, and what is evaluated must have been saved. Write {save}")]
+    return []
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic.errors import PydanticUserError
+
+    try:
+        checked = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+    except PydanticUserError:
+        checked = TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"]) from error
+    # YAML reads 1e-4 as text; everything else stays as it was written
+    return checked if isinstance(value, str) else value
+
+
+def _problem(recipe: Recipe, key: str, why: str, write: str = "") -> Problem:
+    value = str(recipe.training[key])[:60] if key != "hub_token" else "…"
+    return Problem(recipe.where("training", key), f"`training.{key}: {value}`", why, write)

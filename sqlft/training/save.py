@@ -1,0 +1,50 @@
+"""Turns the best checkpoint into runs/NAME/adapter: a plain PEFT folder that needs nothing of ours to be loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sqlft.inference.adapters import IDENTITY, adapter_weights
+from sqlft.inference.load import Base
+from sqlft.problems import SqlftError
+from sqlft.training.manifest import write_json
+
+
+def check_saved(trainer: Any, checkpoint: Path, trained: int) -> None:
+    """Reads a checkpoint back and compares it with the model in memory: FSDP2 with PEFT once saved one rank's shard.
+
+    Args:
+        trained: Number of the adapter's weights.
+
+    Raises:
+        SqlftError: It holds other weights than were trained.
+    """
+    import torch
+    from peft import get_peft_model_state_dict
+
+    saved = adapter_weights(checkpoint)
+    count = sum(weight.numel() for weight in saved.values())
+    if count != trained:
+        raise SqlftError(f"{checkpoint} holds {count:,} of {trained:,} weights. Under FSDP write FULL_STATE_DICT as the state dict's type.")
+    if trainer.is_fsdp_enabled:
+        return
+    for key, weight in get_peft_model_state_dict(trainer.model).items():
+        if not torch.equal(weight.detach().cpu(), saved[key].to(weight.dtype)):
+            raise SqlftError(f"{checkpoint} reads back otherwise than it was trained ({key}). The disk or the file system is at fault.")
+
+
+def save_adapter(base: Base, checkpoint: Path, adapter: Path, identity: dict[str, Any]) -> None:
+    """Writes the adapter folder beside its place and then renames it, so that no half of one is ever found."""
+    partial = adapter.with_name(adapter.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    shutil.copy(checkpoint / "adapter_model.safetensors", partial)
+    config = json.loads((checkpoint / "adapter_config.json").read_text())
+    write_json(partial / "adapter_config.json", config | {"base_model_name_or_path": base.name})
+    write_json(partial / IDENTITY, identity)
+    base.tokenizer.save_pretrained(partial)
+    shutil.rmtree(adapter, ignore_errors=True)
+    partial.rename(adapter)
