@@ -10,7 +10,7 @@ from typing import Any
 class Result:
     """A table as ClickHouse sent it.
 
-    Cells are what JSONCompact carries, read exactly: int of any width, float (nan and inf included), str (Decimal, Date,
+    Cells are what JSONCompact carries, read exactly: int of any width, float (nan, inf included), str (Decimal, Date,
     DateTime, UUID, Enum, String), bool, None, list (Array, Tuple), dict (Map, named Tuple). `types` says what they are.
 
     Attributes:

@@ -1,0 +1,137 @@
+"""Reads ClickHouse's JSONCompact into exact Python cells, guided by the columns' types.
+
+What the JSON says of a number depends on the server's version and profile (64-bit integers quoted or not, decimals as
+numbers), so the type decides, never the look. Text that is not UTF-8 arrives with replacement characters: ClickHouse's
+own JSON formats do that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sqlft.database.result import Result
+
+Decoder = Callable[[Any], Any]
+
+_INTEGER = re.compile(r"U?Int\d+$|Interval\w+$")
+_TEXT = re.compile(r"(Fixed)?String|Date|Time|UUID|Enum|IPv|Bool|Nothing")
+_FLOAT = re.compile(r"B?Float\d+$")
+
+
+class _Number(str):
+    """A JSON number with a fraction or exponent, as it was written."""
+
+
+def read_result(body: bytes, elapsed: float = 0.0, format_name: str = "") -> Result:
+    """Reads one JSONCompact document; an empty body is the result without columns of a statement that returns none."""
+    if not body:
+        return Result([], [], elapsed=elapsed, format=format_name)
+    exact = b"Decimal" in body
+    document = json.loads(body, parse_float=_Number if exact else None)
+    types = [column["type"] for column in document["meta"]]
+    decoders = [(place, decode) for place, kind in enumerate(types) if (decode := _decoder(kind))]
+
+    def row(cells: list[Any]) -> tuple[Any, ...]:
+        for place, decode in decoders:
+            if cells[place] is not None:
+                cells[place] = decode(cells[place])
+        return tuple(cells)
+
+    rows = [row(cells) for cells in document["data"]]
+    extremes = document.get("extremes")
+    return Result(
+        columns=[column["name"] for column in document["meta"]],
+        types=types,
+        rows=rows,
+        totals=row(document["totals"]) if "totals" in document else None,
+        extremes=(row(extremes["min"]), row(extremes["max"])) if extremes else None,
+        elapsed=elapsed,
+        total_rows=len(rows),
+        format=format_name,
+    )
+
+
+def split_type(kind: str) -> tuple[str, list[str]]:
+    """Splits 'Map(String, Array(UInt8))' into 'Map' and its arguments, ['String', 'Array(UInt8)']."""
+    name, bracket, inside = kind.partition("(")
+    if not bracket:
+        return kind, []
+    arguments, depth, quote, start = [], 0, "", 0
+    inside = inside[:-1]
+    skip = False
+    for place, letter in enumerate(inside):
+        if skip:
+            skip = False
+        elif quote:
+            skip = letter == "\\"
+            quote = "" if letter == quote else quote
+        elif letter in "'`\"":
+            quote = letter
+        elif letter == "," and depth == 0:
+            arguments.append(inside[start:place].strip())
+            start = place + 1
+        else:
+            depth += {"(": 1, ")": -1}.get(letter, 0)
+    return name, [*arguments, inside[start:].strip()]
+
+
+def _decoder(kind: str) -> Decoder | None:
+    """What turns a cell that is not NULL into its Python value; None where it is that already."""
+    name, arguments = split_type(kind)
+    if name in ("Nullable", "LowCardinality"):
+        return _decoder(arguments[0])
+    if name == "SimpleAggregateFunction":
+        return _decoder(arguments[-1])
+    if _INTEGER.match(name):
+        return int
+    if _FLOAT.match(name):
+        return float
+    if name.startswith("Decimal"):
+        return str
+    if name == "Array":
+        return _of_list(_decoder(arguments[0]))
+    if name == "Tuple":
+        return _of_tuple([_element(argument) for argument in arguments])
+    if name == "Map":
+        return _of_map(_decoder(arguments[0]) or str, _decoder(arguments[1]))
+    return None if _TEXT.match(name) else _untyped
+
+
+def _element(argument: str) -> Decoder | None:
+    """A tuple's element is a type, or a name and a type."""
+    name = re.match(r"(?:`(?:[^`\\]|\\.)*`|\w+)\s+(?=\w)", argument)
+    return _decoder(argument[name.end() :] if name else argument)
+
+
+def _of_list(decode: Decoder | None) -> Decoder | None:
+    return (lambda cells: [None if cell is None else decode(cell) for cell in cells]) if decode else None
+
+
+def _of_tuple(decoders: list[Decoder | None]) -> Decoder:
+    def each(cells: list[Any]) -> list[Any]:
+        pairs = zip(cells, decoders, strict=True)
+        return [cell if cell is None or not decode else decode(cell) for cell, decode in pairs]
+
+    def tuple_cell(cells: Any) -> Any:
+        if isinstance(cells, dict):
+            return dict(zip(cells, each(list(cells.values())), strict=True))
+        return each(cells)
+
+    return tuple_cell
+
+
+def _of_map(key: Decoder, value: Decoder | None) -> Decoder:
+    return lambda cells: {key(k): v if v is None or not value else value(v) for k, v in cells.items()}
+
+
+def _untyped(cell: Any) -> Any:
+    if isinstance(cell, _Number):
+        return float(cell)
+    if isinstance(cell, list):
+        return [_untyped(item) for item in cell]
+    if isinstance(cell, dict):
+        return {key: _untyped(item) for key, item in cell.items()}
+    return cell
