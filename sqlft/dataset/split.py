@@ -1,0 +1,128 @@
+"""Divides clean examples into train, validation and two held-out sets that share no question and no SQL with train."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlft.dataset.fold import fold_sql
+from sqlft.problems import Problem, WrongUse
+from sqlft.recipe import Split
+from sqlft.records import Example, Rejected
+
+
+@dataclass
+class Parts:
+    """The parts, each in the examples' own order.
+
+    Attributes:
+        heldout: Questions whose template may be in train, but neither their text nor their SQL.
+        heldout_templates: All questions of the templates that were withheld wholly.
+        unused: What `split.train` did not sample.
+        rejected: Pairs in no part, since their SQL stands in a part that may not share it.
+    """
+
+    train: list[Example]
+    validation: list[Example]
+    heldout: list[Example]
+    heldout_templates: list[Example]
+    unused: list[Example]
+    rejected: list[Rejected]
+
+
+def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequence[Example] = ()) -> Parts:
+    """Divides examples, the same way for the same seed.
+
+    Pairs with the same SQL (see `fold_sql`) stay in one part: what a held-out pair shares its SQL with is held out too.
+
+    Args:
+        examples: Clean pairs, no question twice.
+        section: The recipe's `split`.
+        seed: The recipe's seed.
+        seeds: Clean pairs that go into train beside the sampled ones (`split.seeds`).
+
+    Raises:
+        WrongUse: The examples are fewer than the parts want.
+    """
+    rng = random.Random(f"{seed}:split")
+    place = {id(example): number for number, example in enumerate(examples)}
+    withheld = _draw_templates(examples, section.heldout_templates, rng)
+    in_train = {fold_sql(example.sql) for example in seeds}
+    rest = [example for example in examples if example.template not in withheld]
+    rest_sql = in_train | {fold_sql(example.sql) for example in rest}
+    apart = [example for example in examples if example.template in withheld]
+    rejected = [_shares_sql(example, "heldout_templates") for example in apart if fold_sql(example.sql) in rest_sql]
+
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in rest:
+        groups[fold_sql(example.sql)].append(example)
+    free = [group for sql, group in groups.items() if sql not in in_train]
+    rng.shuffle(free)
+    heldout, cut_heldout = _take(free, section.heldout)
+    validation, cut_validation = _take(free, section.validation)
+    rejected += [_shares_sql(example, "heldout") for example in cut_heldout]
+    rejected += [_shares_sql(example, "validation") for example in cut_validation]
+
+    gone = {id(example) for example in (*heldout, *validation, *cut_heldout, *cut_validation)}
+    left = [example for example in rest if id(example) not in gone]
+    wanted = section.train or 1 - min(1, len(seeds))
+    if len(heldout) < section.heldout or len(validation) < section.validation or len(left) < wanted:
+        raise WrongUse(_too_few(section, len(examples), len(apart), wanted))
+    train = left if section.train is None else rng.sample(left, section.train)
+    sampled = {id(example) for example in train}
+
+    def in_order(part: Iterable[Example]) -> list[Example]:
+        return sorted(part, key=lambda example: place[id(example)])
+
+    return Parts(
+        train=[*seeds, *in_order(train)],
+        validation=in_order(validation),
+        heldout=in_order(heldout),
+        heldout_templates=[example for example in apart if fold_sql(example.sql) not in rest_sql],
+        unused=[example for example in left if id(example) not in sampled],
+        rejected=rejected,
+    )
+
+
+def _draw_templates(examples: Sequence[Example], share: float, rng: random.Random) -> set[str]:
+    templates = sorted({example.template for example in examples if example.template})
+    return set(rng.sample(templates, max(1, round(share * len(templates))))) if share and templates else set()
+
+
+def _take(groups: list[list[Example]], wanted: int) -> tuple[list[Example], list[Example]]:
+    """Takes whole groups off the list, and cuts one where none fits; returns the examples and what was cut off."""
+    taken: list[Example] = []
+    skipped: list[list[Example]] = []
+    while len(taken) < wanted and groups:
+        group = groups.pop()
+        if len(taken) + len(group) <= wanted:
+            taken += group
+        else:
+            skipped.append(group)
+    cut: list[Example] = []
+    if len(taken) < wanted and skipped:
+        group = min(skipped, key=len)
+        skipped.remove(group)
+        cut = group[wanted - len(taken) :]
+        taken += group[: wanted - len(taken)]
+    groups += reversed(skipped)
+    return taken, cut
+
+
+def _shares_sql(example: Example, part: str) -> Rejected:
+    return Rejected(
+        example=example, reason="shared_sql", evidence=f"kept out of {part}: its SQL is in another part too"
+    )
+
+
+def _too_few(section: Split, clean: int, withheld: int, train: int) -> Problem:
+    total = section.heldout + section.validation + train
+    return Problem(
+        "split",
+        f"heldout {section.heldout} + validation {section.validation} + train {train} = {total}",
+        f"{clean - withheld} examples are left ({clean} clean, {withheld} of withheld templates), "
+        "and pairs with the same SQL stay together",
+        "Write a larger teacher.examples, or smaller parts. rejected.jsonl says what cleaning dropped.",
+    )

@@ -1,0 +1,269 @@
+"""An OpenAI-compatible endpoint, asked for JSON of a given shape: the way to the teacher and to the judge.
+
+Faults that pass (429, 5xx, time-outs, cut connections) are waited out, as long as the server's Retry-After says where
+it says so. An endpoint that does not know structured output is asked for plain JSON instead. The key comes from
+OPENAI_API_KEY alone and reaches no message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import os
+import random
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import openai
+from openai.types.chat import ChatCompletion
+from pydantic import BaseModel, ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from sqlft.inference.faults import Garbled, explain, passes, refuses_schema, retry_after
+from sqlft.inference.prices import Cost, Meter
+from sqlft.problems import Problem, SqlftError, WrongUse
+
+OPENAI_URL = "https://api.openai.com/v1"
+NO_KEY = "no-key-needed"
+ATTEMPTS = 7
+ATTEMPTS_UNREACHED = 3  # where nothing has ever answered, the address is more likely wrong than the server busy
+ATTEMPTS_MALFORMED = 3
+LONGEST_WAIT = 30.0
+
+T = TypeVar("T", bound=BaseModel)
+R = TypeVar("R")
+Chat = list[dict[str, str]]
+
+
+class MalformedAnswer(SqlftError):
+    """The endpoint answered, several times, with something else than the JSON that it was asked for.
+
+    Attributes:
+        cost: What those answers cost.
+    """
+
+    def __init__(self, message: str, cost: Cost) -> None:
+        super().__init__(message)
+        self.cost = cost
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """One answer, read, and what it cost with the malformed ones before it."""
+
+    value: T
+    cost: Cost
+
+
+class Endpoint:
+    """A client of one model at one endpoint; an async context manager.
+
+    Args:
+        model: The model's name there.
+        base_url: The endpoint's address with its /v1; null means OPENAI_BASE_URL where set, else OpenAI's own.
+        timeout: Seconds that one call may take.
+        budget: Dollars; once they are spent, a malformed answer is not asked for again.
+
+    Attributes:
+        url: The address, without a user's name or password.
+        meter: Counts calls, tokens and dollars.
+        structured: Whether the endpoint is asked for structured output; False once it has refused it.
+        backoff: Seconds of the first wait, doubled with each further one.
+
+    Raises:
+        WrongUse: There is no key, and the endpoint is not a local one.
+    """
+
+    backoff = 0.5
+
+    def __init__(
+        self, model: str, base_url: str | None = None, *, timeout: float = 300.0, budget: float | None = None
+    ) -> None:
+        address = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        self.model = model
+        self.url = re.sub(r"//[^/@]+@", "//", address)
+        self._key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if _is_local(address) else "")
+        if not self._key:
+            why = f"it is not set, and {self.url} wants one"
+            raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", why, "Set it in the environment."))
+        self.meter = Meter(model, budget)
+        self.structured = True
+        self._client = openai.AsyncOpenAI(api_key=self._key, base_url=address, max_retries=0, timeout=timeout)
+
+    async def __aenter__(self) -> Endpoint:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def ask(self, messages: Chat, *, schema: type[T], temperature: float = 0.0) -> Answer[T]:
+        """Asks once, and again where the answer does not fit the schema.
+
+        Args:
+            messages: The chat.
+            schema: The answer's shape; its fields have no defaults (structured output wants every field).
+            temperature: Of sampling.
+
+        Raises:
+            MalformedAnswer: No answer fitted.
+            WrongUse: The key, the model or the address is not accepted.
+            SqlftError: The endpoint cannot be reached, refuses the request, or still fails after all waits.
+        """
+        total = Cost(dollars=self.meter.price(0, 0, 0))
+        fault = ""
+        for _ in range(ATTEMPTS_MALFORMED):
+            completion = await self._complete(messages, schema, temperature)
+            total = total + self._count(messages, completion)
+            try:
+                return Answer(_read(completion, schema), total)
+            except ValueError as error:
+                fault = str(error)
+            if self.meter.exhausted:
+                break
+        raise MalformedAnswer(f"{self.model} at {self.url} did not answer with the JSON asked for: {fault}", total)
+
+    async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> ChatCompletion:
+        structured = self.structured
+        shape = schema.model_json_schema()
+        request: dict[str, Any] = {"model": self.model, "messages": messages, "temperature": temperature}
+        if structured:
+            wanted = {"name": schema.__name__, "strict": True, "schema": shape}
+            request["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        else:
+            last = messages[-1]
+            asked = f"Answer with one JSON object of this schema and nothing else:\n{json.dumps(shape)}"
+            request["messages"] = [*messages[:-1], {**last, "content": f"{last['content']}\n\n{asked}"}]
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(passes),
+            wait=self._wait,
+            stop=self._gives_up,
+            before_sleep=self._note_retry,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._send, request)
+        except (openai.APIError, Garbled) as error:
+            if structured and refuses_schema(error):
+                self.structured = False
+                return await self._complete(messages, schema, temperature)
+            raise explain(error, self.url, self.model, self._key) from error
+
+    async def _send(self, request: dict[str, Any]) -> ChatCompletion:
+        try:
+            completion = await self._client.chat.completions.create(**request)
+        except json.JSONDecodeError as error:
+            raise Garbled(f"a body that is not JSON ({error.msg})") from error
+        # The client returns a body of another content type as text, and one of another shape as an empty completion.
+        if not isinstance(completion, ChatCompletion) or not completion.choices:
+            raise Garbled(f"no chat completion: {str(completion)[:80]!r}")
+        return completion
+
+    def _wait(self, state: RetryCallState) -> float:
+        asked = retry_after(_failure(state))
+        if asked is not None:
+            return asked
+        return min(LONGEST_WAIT, self.backoff * 2 ** (state.attempt_number - 1)) * random.uniform(0.5, 1)
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        error = _failure(state)
+        unreached = isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+        return state.attempt_number >= (ATTEMPTS_UNREACHED if unreached and not self.meter.calls else ATTEMPTS)
+
+    def _note_retry(self, _state: RetryCallState) -> None:
+        self.meter.retries += 1
+
+    def _count(self, messages: Chat, completion: ChatCompletion) -> Cost:
+        usage = completion.usage
+        if usage is None:  # some servers send none: four bytes a token is near enough for a budget
+            asked = sum(len(message["content"].encode()) for message in messages)
+            return self.meter.count(asked // 4, 0, len((completion.choices[0].message.content or "").encode()) // 4)
+        cached = (usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None) or 0
+        return self.meter.count(usage.prompt_tokens, cached, usage.completion_tokens)
+
+
+def ask_all(
+    endpoint: Endpoint,
+    chats: Sequence[Chat],
+    *,
+    schema: type[T],
+    temperature: float = 0.0,
+    concurrency: int = 16,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Answer[T] | MalformedAnswer]:
+    """Asks about each chat, `concurrency` at a time, and closes the endpoint.
+
+    Returns:
+        One answer a chat, in order.
+
+    Raises:
+        SqlftError: As `Endpoint.ask`, but for MalformedAnswer, which stands in its place in the list.
+    """
+
+    async def all_of_them() -> list[Answer[T] | MalformedAnswer]:
+        free, done = asyncio.Semaphore(concurrency), 0
+
+        async def one(chat: Chat) -> Answer[T] | MalformedAnswer:
+            nonlocal done
+            answer: Answer[T] | MalformedAnswer
+            async with free:
+                try:
+                    answer = await endpoint.ask(chat, schema=schema, temperature=temperature)
+                except MalformedAnswer as error:
+                    answer = error
+            done += 1
+            progress(done)
+            return answer
+
+        async with endpoint:
+            return await asyncio.gather(*map(one, chats))
+
+    return run_async(all_of_them())
+
+
+def run_async(work: Coroutine[Any, Any, R]) -> R:
+    """Runs a coroutine to its end, on a thread of its own where a loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _read(completion: ChatCompletion, schema: type[T]) -> T:
+    """The answer as `schema`; ValueError where it is not."""
+    choice = completion.choices[0]
+    if choice.message.refusal:
+        raise ValueError(f"it refuses: {choice.message.refusal[:200]}")
+    if choice.finish_reason == "length":
+        raise ValueError("the answer was cut at the model's length limit")
+    text = choice.message.content or ""
+    start = re.search(
+        r"[{[]", text
+    )  # past a fence or a greeting, where an endpoint without structured output wrote one
+    if start is None:
+        raise ValueError(f"no JSON in {text[:80]!r}")
+    try:
+        return schema.model_validate(json.JSONDecoder().raw_decode(text, start.start())[0])
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} in {text[:80]!r}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal"))
