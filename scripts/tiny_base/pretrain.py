@@ -160,10 +160,10 @@ def pretrain(
     seed: int,
     save: Callable[[], None],
     log: Callable[[str], None],
-    groups: int = 2,
     suffixes: int = 20,
 ) -> dict[str, float]:
     """Trains for `minutes` of wall time: warm-up over 2%, constant, then linear decay to zero over the last 40%.
+    One schema a step in the first half (copying emerges after so many steps, not so many examples), then two.
 
     Returns:
         steps, examples, tokens, seconds and the last losses' mean.
@@ -175,17 +175,19 @@ def pretrain(
     begin = saved = time.monotonic()
     share = lambda: (time.monotonic() - begin) / (60 * minutes)  # noqa: E731
     source, recent = stream(tokenizer, random.Random(seed), suffixes, share), []
-    steps = tokens = 0
+    steps = examples = tokens = 0
     while (done := share()) < 1:
         scale = min(1, done / 0.02 + 0.05, (1 - done) / 0.4)
         for optimizer, rate in zip(optimizers, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * scale
         loss = torch.zeros(())
+        groups = 1 if done < 0.5 else 2
         for _ in range(groups):
             group = next(source)
             part = group_loss(model, group) / groups
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
+            examples += suffixes
             tokens += len(group.prefix) + sum(map(len, group.suffixes))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
@@ -205,7 +207,7 @@ def pretrain(
             saved = time.monotonic()
     return {
         "steps": steps,
-        "examples": steps * groups * suffixes,
+        "examples": examples,
         "tokens": tokens,
         "seconds": time.monotonic() - begin,
         "loss": sum(recent) / len(recent),
