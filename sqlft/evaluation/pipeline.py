@@ -1,0 +1,257 @@
+"""Compares the base and its adapters on the same questions: gold, predictions, verdicts, figures, files."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlft.card import SchemaCard
+from sqlft.database import open_gate
+from sqlft.evaluation.judge import judge_answers
+from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
+from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results, figures
+from sqlft.evaluation.scoring import check_gold, score
+from sqlft.inference.adapters import read_identity
+from sqlft.problems import Problem, WrongUse
+from sqlft.prompts import render_chat
+from sqlft.recipe import Recipe
+from sqlft.records import Example, Prediction
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with the stage's name, how much of it is done, of how much, and a note."""
+
+FEW = 50
+PACKAGES = ("sqlft", "torch", "transformers", "peft", "bitsandbytes", "clickhouse-connect", "chdb", "sqlglot")
+
+
+def evaluate(
+    recipe: Recipe,
+    adapters: Sequence[Path | str] = (),
+    on: str = "golden",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Asks the base, and each adapter on the same loaded base, the same questions; writes what came of it.
+
+    The gold queries run first, so that a database that cannot be asked is known before anything is generated.
+    results.json and predictions.jsonl are written to runs/NAME/evaluation/QUESTIONS; `sqlft.report` makes the page.
+
+    Args:
+        recipe: The run.
+        adapters: PEFT folders, or names of runs; none asks the base alone.
+        on: 'golden', 'heldout', 'heldout_templates', 'validation', or a path to JSONL or JSON.
+        limit: Only the first so many questions.
+        progress: Called as the work goes on.
+
+    Raises:
+        WrongUse: Questions or adapters that cannot be.
+        SqlftError: The database, the base or the judge fails.
+    """
+    tell = progress or (lambda stage, done, of, note: None)
+    path, examples = read_questions(recipe, on, limit)
+    folders = name_adapters(adapters)
+    card = SchemaCard.load(recipe.schema_)
+    database = recipe.database
+    with open_gate(
+        database.dsn,
+        limits=database.limits,
+        tables=card.table_names,
+        sandbox=database.sandbox,
+        date=recipe.prompt.date,
+    ) as gate:
+        questions = check_gold(gate, examples, _step(tell, "gold queries", len(examples)))
+        leakage = find_leaks(questions, _training_files(recipe, folders))
+        predictions, notes = ask(recipe, card, examples, folders, tell)
+        answers = score(gate, questions, predictions, _step(tell, "verdicts", len(examples)))
+        sandbox, warnings = gate.sandbox, [*gate.warnings, *notes]
+    if recipe.evaluation.judge:
+        for name, given in answers.items():
+            judge_answers(recipe.evaluation.judge, questions, given, _step(tell, f"judge on {name}", len(given)))
+    models, out = figures(questions, answers, {name: str(folder) for name, folder in folders.items()})
+    results = Results(
+        run=recipe.name,
+        on=on if on in ("golden", *SPLITS) else path.stem,
+        created=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
+        settings=_settings(recipe, card, path, folders, sandbox, limit),
+        warnings=[
+            *_leakage_warnings(leakage, questions),
+            *warnings,
+            *_identity_warnings(recipe, card, folders),
+            *_count_warnings(questions, answers, out),
+        ],
+        leakage=leakage,
+        out_of_headline=out,
+        models=models,
+        questions=questions,
+        answers=answers,
+    )
+    results.save(recipe.run_dir / "evaluation" / _folder_name(on, path))
+    return results
+
+
+def ask(
+    recipe: Recipe, card: SchemaCard, examples: Sequence[Example], folders: Mapping[str, Path], tell: Progress
+) -> tuple[dict[str, list[Prediction]], list[str]]:
+    """Predictions of the base and of every adapter, by name, in the examples' order; and what a reader should know."""
+    from sqlft.inference import LocalModel, predict
+
+    generation = recipe.generation.model_copy(update={"samples": 1})
+    tell("loading the base", 0, 1, recipe.base)
+    model = LocalModel.load(recipe.model, recipe.base, dict(folders))
+    tell("loading the base", 1, 1, recipe.base)
+    predictions = {}
+    for name in (BASE, *folders):
+        step = _advance(tell, f"answers of {name}", len(examples))
+        adapter = None if name == BASE else name
+        predictions[name] = predict(
+            model, examples, card, recipe.prompt, generation, adapter, seed=recipe.seed, progress=step
+        )
+    notes = list(model.warnings)
+    if recipe.generation.samples > 1:
+        notes.append(f"generation.samples is {recipe.generation.samples}; one sample of each question was taken.")
+    return predictions, notes
+
+
+def name_adapters(adapters: Sequence[Path | str]) -> dict[str, Path]:
+    """A folder for each adapter, by a name that readers will know it by: its run's, or its own folder's.
+
+    Raises:
+        WrongUse: Neither a folder nor a run that has an adapter; all of them at once.
+    """
+    named: dict[str, Path] = {}
+    problems = []
+    for given in adapters:
+        folder = next(
+            (f for f in (Path(given), Path("runs") / given / "adapter") if (f / "adapter_config.json").is_file()), None
+        )
+        if folder is None:
+            why = "neither a folder with an adapter_config.json nor a run that has an adapter"
+            problems.append(Problem("adapter", str(given), why, "Write runs/NAME/adapter, or NAME."))
+            continue
+        own = folder.resolve()
+        name = (own.parent.name if own.name == "adapter" else own.name).replace(".", "-")
+        if name in (BASE, *named):
+            name = next(f"{name}-{i}" for i in range(2, len(adapters) + 3) if f"{name}-{i}" not in named)
+        named[name] = folder
+    if problems:
+        raise WrongUse(problems)
+    return named
+
+
+def _training_files(recipe: Recipe, folders: Mapping[str, Path]) -> list[Path]:
+    files = [recipe.run_dir / "dataset" / "train.jsonl", *(_training_file(folder) for folder in folders.values())]
+    return list({file.resolve(): file for file in files if file.is_file()}.values())
+
+
+def _training_file(adapter: Path) -> Path:
+    return adapter.parent / "dataset" / "train.jsonl"
+
+
+def _leakage_warnings(leakage: Leakage | None, questions: Sequence[Question]) -> list[str]:
+    if leakage is None or not leakage.either:
+        return []
+    seen = f"{leakage.either} of {len(questions)} questions ({leakage.either / len(questions):.1%})"
+    found = f"{leakage.by_question} by their question, {leakage.by_sql} by their SQL"
+    return [
+        f"LEAKAGE: {seen} stand in a training file, {found}. "
+        "On those a figure shows memory, not skill; 'match, unseen only' leaves them out."
+    ]
+
+
+def _identity_warnings(recipe: Recipe, card: SchemaCard, folders: Mapping[str, Path]) -> list[str]:
+    warnings = []
+    prompt = _prompt_hash(recipe, card)
+    for name, folder in folders.items():
+        identity, file = read_identity(folder), _training_file(folder)
+        trained_on = identity.get("data_sha256", {}).get("train")
+        if not file.is_file():
+            warnings.append(
+                f"{name}: there is no {file}, so that leakage from what it was trained on could not be checked."
+            )
+        elif trained_on and trained_on != sha256(file):
+            warnings.append(
+                f"{name}: {file} has changed since it was trained, and leakage was checked against what is there now."
+            )
+        if identity.get("prompt_sha256", prompt) != prompt:
+            warnings.append(f"{name} was trained with another prompt (card, date or wording) than it was asked with.")
+        if identity.get("dtype", recipe.model.dtype) != recipe.model.dtype:
+            warnings.append(f"{name} was trained in {identity['dtype']} and asked in {recipe.model.dtype}.")
+    return warnings
+
+
+def _count_warnings(
+    questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]], out: Mapping[str, int]
+) -> list[str]:
+    warnings = []
+    counted = len(questions) - sum(out.values())
+    if out:
+        why = {"empty": "empty gold results", "gold_error": "gold queries that failed", "undetermined": "undecided"}
+        shown = ", ".join(f"{number} {why[reason]}" for reason, number in out.items())
+        warnings.append(
+            f"{sum(out.values())} of {len(questions)} questions do not count ({shown}); the report shows them."
+        )
+    if counted < FEW:
+        warnings.append(f"Only {counted} questions count: mind the intervals more than the percentages.")
+    weak = Counter(
+        name for name, given in answers.items() for a in given if "degenerate" in a.verdict.reasons and a.verdict.strict
+    )
+    warnings += [
+        f"{name}: {number} matches are only of zeros, NULLs or empty text, and prove little."
+        for name, number in weak.items()
+    ]
+    return warnings
+
+
+def _settings(
+    recipe: Recipe, card: SchemaCard, path: Path, folders: Mapping[str, Path], sandbox: str, limit: int | None
+) -> dict[str, Any]:
+    return {
+        "base": recipe.base,
+        "model": recipe.model.model_dump(mode="json", exclude={"base"}),
+        "decoding": recipe.generation.model_dump(exclude={"samples"}),
+        "seed": recipe.seed,
+        "prompt": recipe.prompt.model_dump(mode="json"),
+        "prompt_sha256": _prompt_hash(recipe, card),
+        "questions": str(path) + ("" if limit is None else f", the first {limit}"),
+        "questions_sha256": sha256(path),
+        "database": recipe.database.dsn,
+        "sandbox": sandbox,
+        "limits": recipe.database.limits.model_dump(),
+        "clock": f"today() is {recipe.prompt.date}",
+        "judge": recipe.evaluation.judge.model if recipe.evaluation.judge else None,
+        "adapters": {
+            name: f"{folder} {sha256(folder / 'adapter_model.safetensors')}" for name, folder in folders.items()
+        },
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
+    }
+
+
+def _prompt_hash(recipe: Recipe, card: SchemaCard) -> str:
+    system = render_chat(card, "", recipe.prompt)[0]["content"]
+    return hashlib.sha256(f"{recipe.prompt.date}\n{system}".encode()).hexdigest()
+
+
+def _folder_name(on: str, path: Path) -> str:
+    reserved = ("golden", *SPLITS)
+    return on if on in reserved else f"file-{path.stem}" if path.stem in reserved else path.stem
+
+
+def _step(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
+    return lambda done: tell(stage, done, of, "")
+
+
+def _advance(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        tell(stage, done, of, "")
+
+    return advance

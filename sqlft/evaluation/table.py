@@ -1,0 +1,59 @@
+"""An evaluation as a table for the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sqlft.evaluation.results import ModelFigures, Results
+from sqlft.evaluation.statistics import Share
+
+
+def results_table(results: Results) -> Group:
+    """One column a model, one row a measure, and the warnings under it; what `rich.print` takes."""
+    table = Table(title=f"{results.run} on {results.on}: {len(results.questions)} questions", title_justify="left")
+    table.add_column("", overflow="fold")
+    for model in results.models:
+        table.add_column(Text(model.name), justify="right", overflow="fold")
+    rows = {
+        "execution match": [_share(model.strict) for model in results.models],
+        "95% interval": [f"{100 * model.strict.low:.1f} to {100 * model.strict.high:.1f}%" for model in results.models],
+        "against the base": [_difference(model) for model in results.models],
+        "relaxed": [_share(model.relaxed) for model in results.models],
+        "SQL runs": [_share(model.validity) for model in results.models],
+        "no SQL found": [_share(model.no_sql) for model in results.models],
+        "same text": [_share(model.exact) for model in results.models],
+        "LLM judge (advice)": [_share(model.judge) for model in results.models],
+        "match, unseen only": [_share(model.unleaked) for model in results.models],
+    }
+    for measure, cells in rows.items():
+        if any(cells):
+            table.add_row(measure, *cells)
+    return Group(table, *(Text(f"! {warning}", style="yellow") for warning in results.warnings))
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """A share as a percentage; never rounded to 0% or 100% where it is neither."""
+    if value is None:
+        return "–"
+    text = f"{100 * value:.{digits}f}%"
+    if 0 < value < 1 and text in ("0%", "100%"):
+        return f"{100 * value:.1f}%"
+    return text
+
+
+def p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def _share(share: Share | None) -> str:
+    return f"{percent(share.value, 1)} ({share.k} of {share.n})" if share else ""
+
+
+def _difference(model: ModelFigures) -> str:
+    found = model.against_base
+    if found is None or found.value is None:
+        return ""
+    points = f"{100 * found.value:+.1f} points"
+    return f"{points}\n{100 * found.low:+.1f} to {100 * found.high:+.1f}\n{p_value(found.p)}"
