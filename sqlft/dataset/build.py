@@ -15,7 +15,7 @@ from sqlft.database import open_gate
 from sqlft.dataset.clean import clean, count_validity
 from sqlft.dataset.fold import fold_question
 from sqlft.dataset.split import Parts, split
-from sqlft.dataset.teacher import Progress, Written, write_pairs
+from sqlft.dataset.teacher import Progress, Written, with_format, write_pairs
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example, read_examples, write_jsonl
@@ -86,7 +86,7 @@ def build(recipe: Recipe, progress: Progress | None = None) -> BuildReport:
         database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
     ) as gate:
         written = write_pairs(recipe, card, seeds, folder, report_progress)
-        own = list(seeds) if recipe.split.seeds else []
+        own = [with_format(seed, recipe.prompt.format_clause) for seed in seeds] if recipe.split.seeds else []
         pairs = [*own, *written.examples]
         outcomes = gate.run_many(
             [pair.sql for pair in pairs], progress=lambda done: report_progress("queries", done, len(pairs), "")

@@ -12,11 +12,11 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, model_validator
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.journal import Entry, Journal, request_key
-from sqlft.dataset.teacher import Progress, Written
+from sqlft.dataset.teacher import Progress, Written, with_format
 from sqlft.inference.endpoint import Chat, Endpoint, MalformedAnswer, run_async
 from sqlft.inference.prices import PRICES_OF, Cost
 from sqlft.problems import Problem, SqlftError, WrongUse
@@ -29,8 +29,6 @@ TOKENS_OF_A_PAIR = 60  # a low guess, for the budget, until the first answer has
 
 
 class Pair(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
-
     question: str
     sql: str
     comment: str
@@ -38,8 +36,6 @@ class Pair(BaseModel):
 
 class Pairs(BaseModel):
     """What a call answers. Without structured output, a bare list of pairs is understood too."""
-
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
 
     pairs: list[Pair]
 
@@ -78,14 +74,16 @@ class OpenAITeacher:
     def request(self, number: int) -> Chat:
         """The chat of that request: the same for the same recipe, card and seeds."""
         count = min(self._section.seeds_per_prompt, len(self._seeds))
+        clause = self._recipe.prompt.format_clause
+        shown = random.Random(f"{self._recipe.seed}:{number}").sample(self._seeds, count)
         text = render_prompt(
             "teacher",
             card=self._card,
             full=True,
             pairs=self._section.pairs_per_prompt,
             max_rows=self._recipe.clean.max_rows,
-            format_clause=self._recipe.prompt.format_clause,
-            seeds=random.Random(f"{self._recipe.seed}:{number}").sample(self._seeds, count),
+            format_clause=clause,
+            seeds=[with_format(seed, clause) for seed in shown],
         )
         return [{"role": "user", "content": text}]
 

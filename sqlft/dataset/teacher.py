@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlft.card import SchemaCard
+from sqlft.database.clauses import split_format
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 
@@ -63,6 +64,10 @@ def _from_templates(recipe: Recipe, card: SchemaCard) -> Written:
     from sqlft.dataset.template_teacher import TemplateTeacher
 
     examples = TemplateTeacher(card, recipe.seed).examples(recipe.teacher.examples)
-    if recipe.prompt.format_clause:
-        examples = [example.model_copy(update={"sql": f"{example.sql} {FORMAT_CLAUSE}"}) for example in examples]
-    return Written(examples)
+    return Written([with_format(example, recipe.prompt.format_clause) for example in examples])
+
+
+def with_format(example: Example, clause: bool) -> Example:
+    """The example with its SQL ending in the FORMAT clause that prompts ask for, or in none."""
+    sql = split_format(example.sql)[0].strip()
+    return example.model_copy(update={"sql": f"{sql} {FORMAT_CLAUSE}" if clause else sql})

@@ -106,7 +106,7 @@ class Endpoint:
 
         Args:
             messages: The chat.
-            schema: The answer's shape; its fields have no defaults (structured output wants every field).
+            schema: The answer's shape; every field of it is asked for.
             temperature: Of sampling.
 
         Raises:
@@ -129,7 +129,7 @@ class Endpoint:
 
     async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> ChatCompletion:
         structured = self.structured
-        shape = schema.model_json_schema()
+        shape = _strict(schema.model_json_schema())
         request: dict[str, Any] = {"model": self.model, "messages": messages, "temperature": temperature}
         if structured:
             wanted = {"name": schema.__name__, "strict": True, "schema": shape}
@@ -237,6 +237,18 @@ def run_async(work: Coroutine[Any, Any, R]) -> R:
 
 def _failure(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
+
+
+def _strict(schema: Any) -> Any:
+    """The schema as strict structured output wants it: every field required, and no other."""
+    if isinstance(schema, list):
+        return [_strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    whole = {key: _strict(part) for key, part in schema.items()}
+    if whole.get("type") == "object":
+        whole |= {"additionalProperties": False, "required": list(whole["properties"])}
+    return whole
 
 
 def _read(completion: ChatCompletion, schema: type[T]) -> T:

@@ -14,7 +14,7 @@ from sqlft.records import Example
 from tests.openai_stub import Fault, OpenAIStub
 
 CARD = SchemaCard(tables=[Table(name="shop.users", columns=[Column(name="age", type="UInt8", min=18, max=90)])])
-SEEDS = [Example(question=f"Seed question {n}?", sql=f"SELECT {n}") for n in range(10)]
+SEEDS = [Example(question=f"Seed question {n}?", sql=f"SELECT {n}{n % 2 * ' FORMAT CSV'}") for n in range(10)]
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,7 @@ def test_the_prompt_asks_for_a_format_clause_where_the_recipe_does(make, asked):
         text = make(stub, format_clause=asked).request(0)[0]["content"]
     assert ("End each statement with FORMAT TabSeparatedWithNames." in text) is asked
     assert ("Write no FORMAT clause" in text) is not asked
+    assert text.count("FORMAT") == (4 if asked else 1)  # the three examples end as was asked, whatever the seeds do
 
 
 def test_concurrency_and_order_do_not_change_the_pairs(make, tmp_path):

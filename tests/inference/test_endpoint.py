@@ -3,7 +3,7 @@ import email.utils
 import time
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from sqlft.inference.endpoint import ATTEMPTS_UNREACHED, Endpoint, MalformedAnswer, ask_all, run_async
 from sqlft.inference.prices import Meter, price_of
@@ -12,7 +12,6 @@ from tests.openai_stub import Fault, OpenAIStub
 
 
 class Word(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
     word: str
 
 
