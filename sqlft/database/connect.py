@@ -167,7 +167,7 @@ class Database:
                     show_clickhouse_errors="scrub",
                 )
         except Error as error:
-            raise _connect_error(address, error) from error
+            raise _connect_error(address, error) from None
         database = cls(address, client)
         wire = {name: value for name, value in WIRE_SETTINGS.items() if database.may_set(name)}
         for name, value in {**wire, **(settings or {})}.items():
@@ -175,7 +175,7 @@ class Database:
                 client.set_client_setting(name, value)
             except Error as error:
                 database.close()
-                raise database._query_error(error) from error
+                raise database._query_error(error) from None
         return database
 
     def may_set(self, setting: str) -> bool:
@@ -214,7 +214,7 @@ class Database:
                 if self.address.embedded:
                     # chdb 4.4 hands the rows of a query that failed half-way to the next query on the connection
                     self._client.raw_query("SELECT 1")
-                raise self._query_error(error) from error
+                raise self._query_error(error) from None
         return body
 
     def _query_error(self, error: Any) -> QueryError | ConnectError:
