@@ -52,7 +52,9 @@ class TemplateTeacher:
                     left.append((template, own))
             open_templates = left
         if len(found) < n:
-            raise SqlftError(f"The template teacher finds {len(found)} different questions for this card, not {n}. Ask for fewer examples.")
+            raise SqlftError(
+                f"The template teacher finds {len(found)} different questions for this card, not {n}. Ask for fewer examples."
+            )
         return found[:n]
 
 

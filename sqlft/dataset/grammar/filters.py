@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime
 import random
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlft.dataset.grammar.query import literal, render
-from sqlft.dataset.grammar.roles import Field, Roles
+from sqlft.dataset.grammar.roles import Field, Roles, Values
 from sqlft.dataset.grammar.words import article, either, month_words, plural, quarter_words, round_number
 
+_MARK = re.compile(r"«[^»]+»")
 _PLACE = re.compile(r"\b(country|city|region|town|province|continent)\b")
 _PLATFORM = re.compile(r"\b(os|operating system|platform|device)\b")
+_THE = re.compile(
+    r"\b(United (States|Kingdom|Arab Emirates)|Netherlands|Philippines|Bahamas|Maldives|Czech Republic)\b"
+)
+_NAMING = re.compile(
+    r"\b(os|operating system|platform|device|browser|app|status|type|kind|category|genre|channel|class)\b"
+)
 _TOOL = re.compile(r"\b(browser|app|client)\b")
 
 
@@ -29,6 +35,7 @@ class Filter:
         tail: A clause, last of all: 'where the browser is Chrome'.
         pred: A predicate of the noun's plural: 'are on Linux'.
         head: Takes the noun's place: 'purchase'.
+        place: It says where, so that it can follow any noun: 'from Germany'.
     """
 
     sql: str
@@ -38,7 +45,12 @@ class Filter:
     tail: tuple[str, ...] = ()
     pred: tuple[str, ...] = ()
     head: str = ""
-    column: str = ""
+    place: bool = False
+
+    @property
+    def alone(self) -> str:
+        """The SQL where no other condition stands beside it."""
+        return self.sql.removeprefix("(").removesuffix(")") if self.sql.startswith("(") else self.sql
 
 
 class Unavailable(Exception):
@@ -55,7 +67,7 @@ class Drawer:
     """
 
     rng: random.Random
-    values: Counter[str]
+    values: Values
     used: set[str]
     date: Field | None = None
 
@@ -93,9 +105,20 @@ class Drawer:
             return Filter(sql, when=words)
         return Filter(sql, post=tuple(f"with {article(item.word)} {word}" for word in words[:1]))
 
-    def says(self, value: object) -> bool:
-        """The value stands in one column alone, so that it names its column."""
-        return isinstance(value, str) and self.values[value.lower()] == 1
+    def telling(self, item: Field, table: str = "") -> bool:
+        """The column's values stand in no other (of its table), so that a value tells its column."""
+        return all(isinstance(v, str) and self.values[table, v.lower()] == 1 for v in item.column.values or [])
+
+    def bare(self, item: Field, value: str) -> list[str]:
+        """What says COLUMN = VALUE without the column: 'on Linux'; nothing where that would not tell the column."""
+        if _PLACE.search(item.word) and self.telling(item, item.table):
+            value = _THE.sub(r"the \g<0>", value)
+            return [f"from {value}", f"in {value}"]
+        if _PLATFORM.search(item.word) and self.telling(item):
+            return [f"on {value}"]
+        if _TOOL.search(item.word) and self.telling(item):
+            return [f"using {value}", f"in {value}"]
+        return []
 
 
 def _category(drawer: Drawer, roles: Roles) -> Filter:
@@ -105,28 +128,16 @@ def _category(drawer: Drawer, roles: Roles) -> Filter:
 
 def equal(drawer: Drawer, item: Field, value: object) -> Filter:
     """The filter COLUMN = VALUE."""
-    post = [f"with {item.word} {value}"]
-    pred = [f"have {item.word} {value}"]
-    pre = []
-    if drawer.says(value):
-        bare = _bare(item, str(value))
-        post, pred = bare or post, [_predicate(p) for p in bare] or pred
-        if not _PLACE.search(item.word) and re.fullmatch(r"[A-Za-z][\w -]{2,}", str(value)):
-            pre = [str(value)]
+    bare = drawer.bare(item, str(value))
+    named = drawer.telling(item) and _NAMING.search(item.word) and re.fullmatch(r"[A-Za-z][\w -]{2,}", str(value))
     return Filter(
         f"{item.sql} = {literal(value)}",
-        tuple(pre), tuple(post), tail=(f"where the {item.word} is {value}",), pred=tuple(pred), column=item.sql,
+        pre=(str(value),) if named else (),
+        post=tuple(bare) or (f"with {item.word} {value}",),
+        tail=(f"where the {item.word} is {value}",),
+        pred=(_predicate(bare[0]) if bare else f"have {item.word} {value}",),
+        place=bool(_PLACE.search(item.word)) and drawer.telling(item),
     )
-
-
-def _bare(item: Field, value: str) -> list[str]:
-    if _PLACE.search(item.word):
-        return [f"from {value}", f"in {value}"]
-    if _PLATFORM.search(item.word):
-        return [f"on {value}"]
-    if _TOOL.search(item.word):
-        return [f"in {value}", f"using {value}"]
-    return []
 
 
 def _predicate(post: str) -> str:
@@ -137,12 +148,12 @@ def _one_of(drawer: Drawer, roles: Roles) -> Filter:
     item = drawer.pick([f for f in roles.categories if len(f.column.values or []) > 3])
     values = drawer.rng.sample(item.column.values or [], drawer.rng.choice((2, 2, 3)))
     words = either([str(v) for v in values])
-    bare = _bare(item, words) if all(drawer.says(v) for v in values) else []
+    bare = drawer.bare(item, words)
     return Filter(
         f"{item.sql} IN ({', '.join(map(literal, values))})",
         post=(*bare, f"with {item.word} {words}"),
         tail=(f"where the {item.word} is {words}",),
-        pred=tuple(map(_predicate, bare)) or (f"have {item.word} {words}",),
+        pred=tuple(map(_predicate, bare[:1])) or (f"have {item.word} {words}",),
     )
 
 
@@ -150,8 +161,7 @@ def _other(drawer: Drawer, roles: Roles) -> Filter:
     item = drawer.pick([f for f in roles.categories if len(f.column.values or []) > 2])
     value = drawer.rng.choice(item.column.values or [])
     post = [f"with {article(item.word)} other than {value}"]
-    if drawer.says(value) and _bare(item, ""):
-        post.append(f"not {_bare(item, str(value))[0]}")
+    post += [f"not {bare}" for bare in drawer.bare(item, str(value))[:1]]
     return Filter(
         f"{item.sql} != {literal(value)}", post=tuple(post),
         tail=(f"where the {item.word} is not {value}",), pred=(f"have {article(item.word)} other than {value}",),
@@ -171,7 +181,12 @@ def _flag(drawer: Drawer, roles: Roles) -> Filter:
     if has:
         return Filter(sql, post=(f"with {word}",), tail=(f"that have {word}",), pred=(f"have {word}",))
     adjective = () if any(f"{word} {roles.noun}" == kind.word and kind.sql != sql for kind in roles.kinds) else (word,)
-    return Filter(sql, adjective, (f"flagged as {word}", f"marked as {word}"), pred=(f"are flagged as {word}", f"are {word}")[: len(adjective) + 1])
+    return Filter(
+        sql,
+        adjective,
+        (f"flagged as {word}", f"marked as {word}"),
+        pred=(f"are flagged as {word}", f"are marked as {word}"),
+    )
 
 
 def _no_flag(drawer: Drawer, roles: Roles) -> Filter:
@@ -180,7 +195,9 @@ def _no_flag(drawer: Drawer, roles: Roles) -> Filter:
     sql = f"{item.sql} = 0"
     if has:
         return Filter(sql, post=(f"without {word}",), tail=(f"that have no {word}",), pred=(f"have no {word}",))
-    return Filter(sql, (f"non-{word}",), (f"not flagged as {word}", f"not marked as {word}"), pred=(f"are not flagged as {word}",))
+    return Filter(
+        sql, (f"non-{word}",), (f"not flagged as {word}", f"not marked as {word}"), pred=(f"are not flagged as {word}",)
+    )
 
 
 def flag_words(item: Field) -> tuple[bool, str]:
@@ -192,12 +209,14 @@ def _number(drawer: Drawer, roles: Roles) -> Filter:
     item = drawer.pick(roles.numbers)
     x = number_of(drawer.rng, item)
     old = item.word == "age"
-    sign, words, aged = drawer.rng.choice((
-        (">=", f"of at least {x}", (f"aged {x} or older", f"aged at least {x}", f"aged {x} and over")),
-        (">", f"above {x}", (f"over {x}", f"older than {x}", f"over the age of {x}")),
-        ("<", f"below {x}", (f"under {x}", f"younger than {x}", f"under the age of {x}")),
-        ("<=", f"of at most {x}", (f"aged {x} or younger", f"aged at most {x}", f"aged {x} and under")),
-    ))
+    sign, words, aged = drawer.rng.choice(
+        (
+            (">=", f"of at least {x}", (f"aged {x} or older", f"aged at least {x}", f"aged {x} and over")),
+            (">", f"above {x}", (f"over {x}", f"older than {x}", f"over the age of {x}")),
+            ("<", f"below {x}", (f"under {x}", f"younger than {x}", f"under the age of {x}")),
+            ("<=", f"of at most {x}", (f"aged {x} or younger", f"aged at most {x}", f"aged {x} and under")),
+        )
+    )
     post = aged if old else (f"with {article(item.word)} {words}",)
     if not old and sign in "<>":
         post += (f"with {article(item.word)} {'of more than' if sign == '>' else 'of less than'} {x}",)
@@ -224,10 +243,11 @@ def number_of(rng: random.Random, item: Field) -> int | float:
 
 
 def _kind(drawer: Drawer, roles: Roles) -> Filter:
-    if not roles.kinds:
+    kinds = [k for k in roles.kinds if not drawer.used.intersection(_MARK.findall(k.sql))]
+    if not kinds:
         raise Unavailable
-    kind = drawer.rng.choice(roles.kinds)
-    drawer.used.update(re.findall(r"«[^»]+»", kind.sql))
+    kind = drawer.rng.choice(kinds)
+    drawer.used.update(_MARK.findall(kind.sql))
     word = kind.word
     sql = f"({kind.sql})" if " OR " in kind.sql.upper() else kind.sql
     return Filter(sql, head=word, pred=(f"are {plural(word)}",))
@@ -244,7 +264,11 @@ def _without(drawer: Drawer, roles: Roles, when: str = "") -> Filter:
         inner = Drawer(drawer.rng, drawer.values, set()).draw(when, link.child)
         where, words = f" WHERE {inner.sql}", f" {drawer.rng.choice(inner.when)}"
     query = render(f"SELECT {link.left.sql} FROM {{from}}{where}", link.child)
-    none = (f"without any {link.child.plural}{words}", f"without a single {link.child.noun}{words}", f"with no {link.child.plural}{words}")
+    none = (
+        f"without any {link.child.plural}{words}",
+        f"without a single {link.child.noun}{words}",
+        f"with no {link.child.plural}{words}",
+    )
     return Filter(
         f"{link.right.sql} NOT IN ({query})", post=none, tail=(f"that have no {link.child.plural}{words}",),
         pred=(f"have no {link.child.plural}{words}",),
@@ -263,6 +287,24 @@ def _with(drawer: Drawer, roles: Roles, role: str) -> Filter:
         post=(f"with at least one {link.child.noun} {words}",), tail=(f"that have at least one {link.child.noun} {words}",),
         pred=(f"have at least one {link.child.noun} {words}",),
     )  # fmt: skip
+
+
+def two_values(drawer: Drawer, roles: Roles) -> tuple[Filter, Filter]:
+    """Two values of one category, to compare."""
+    item = drawer.pick(roles.categories)
+    first, second = (equal(drawer, item, v) for v in drawer.rng.sample(item.column.values or [], 2))
+    return first, second
+
+
+def two_periods(drawer: Drawer, roles: Roles, column: str = "") -> tuple[Filter, Filter]:
+    """Two months or years of the table's one date, the earlier first."""
+    if not roles.event:
+        raise Unavailable
+    unit = drawer.rng.choice(("month", "year", "year"))
+    first, second = sorted((drawer.dated(unit, roles, column) for _ in range(2)), key=lambda f: f.sql)
+    if first == second:
+        raise Unavailable
+    return first, second
 
 
 _ROLES: dict[str, Callable[[Drawer, Roles], Filter]] = {
@@ -320,7 +362,9 @@ def _range(rng: random.Random, item: Field, column: str) -> Dated:
     i = rng.randrange(len(months) - 2)
     j = min(i + rng.choice((1, 2, 3, 5)), len(months) - 1)
     start = datetime.date(months[i] // 100, months[i] % 100, 1)
-    end = (datetime.date(months[j] // 100, months[j] % 100, 28) + datetime.timedelta(4)).replace(day=1) - datetime.timedelta(1)
+    end = (datetime.date(months[j] // 100, months[j] % 100, 28) + datetime.timedelta(4)).replace(
+        day=1
+    ) - datetime.timedelta(1)
     sql = f"{column} BETWEEN '{start}' AND '{end}'"
     a, b = month_words(start)[0][3:], month_words(end)[0][3:]
     if start.year == end.year:

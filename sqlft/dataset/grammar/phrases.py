@@ -1,15 +1,15 @@
-"""Noun phrases with their filters, metrics and groupings: the parts that every question is made of."""
+"""Noun phrases with their filters, and groupings: what the questions speak of."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlft.dataset.grammar.filters import Drawer, Filter, Unavailable
-from sqlft.dataset.grammar.roles import Field, Link, Roles
-from sqlft.dataset.grammar.words import plural, round_number
+from sqlft.dataset.grammar.roles import Link, Roles
+from sqlft.dataset.grammar.words import plural
 
 _PERSON = re.compile(
     r"\b(user|customer|client|member|patient|person|student|employee|driver|buyer|subscriber|visitor|reader|player|author|doctor)\b"
@@ -39,190 +39,185 @@ class Phrase:
 
     @property
     def plain(self) -> bool:
-        """Nothing but the noun and perhaps a time."""
+        """Nothing but the table's own noun and perhaps a time."""
         return self.frame == "{}" and not self.tail
 
 
-def noun_phrase(rng: random.Random, roles: Roles, filters: Sequence[Filter], of: Phrase | None = None, tail: bool = True) -> Phrase:
-    """Puts filters around a table's noun.
+def noun_phrase(
+    rng: random.Random, roles: Roles, filters: Sequence[Filter], of: str = "", tail: bool = True, head: str = ""
+) -> Phrase:
+    """Puts filters around a noun.
 
     Args:
-        of: The rows of the parent table that these belong to.
+        of: Words that follow the filters: whose rows these are.
         tail: Whether a clause may come last.
+        head: The noun in the table's place; filters can then only follow it.
+
+    Raises:
+        Unavailable: A filter cannot be said around this noun.
     """
-    noun, nouns = roles.noun, roles.plural
+    noun, nouns = head or roles.noun, head or roles.plural
+    if roles.synonyms and not head and rng.random() < 0.3:
+        noun = rng.choice(roles.synonyms)
+        nouns = plural(noun)
     pre, when, last = "", "", ""
     posts: list[str] = []
     for item in filters:
-        if item.head:
-            noun, nouns = item.head, plural(item.head)
-            continue
         if item.when:
             when = rng.choice(item.when)
-            continue
-        places = [("post", words) for words in item.post]
-        places += [("pre", words) for words in item.pre if not pre and not item.head]
-        places += [("tail", words) for words in item.tail if tail and not last]
-        if not places:
-            raise Unavailable
-        place, words = rng.choice(places)
-        if place == "pre":
-            pre = words + " "
-        elif place == "tail":
-            last = words
-        elif words.startswith("with ") and posts and posts[-1].startswith("with "):
-            posts.append("and " + words.removeprefix("with "))
+        elif item.head and not head:
+            noun, nouns = item.head, plural(item.head)
         else:
-            posts.append(words)
-    if of:
-        posts.append(f"{rng.choice(('by', 'of') if _PERSON.search(of.noun) else ('of',))} {of.say()}")
-    return Phrase(" ".join([pre + "{}", *posts]), noun, nouns, when, last)
+            places = [("post", words) for words in item.post if not head or not words.startswith(_OF_ROWS)]
+            places += [("pre", words) for words in item.pre if not pre and not head]
+            places += [("tail", words) for words in item.tail if tail and not last and not head]
+            if not places:
+                raise Unavailable
+            place, words = rng.choice(places)
+            if place == "pre":
+                pre = words + " "
+            elif place == "tail":
+                last = words
+            elif words.startswith("with ") and posts and posts[-1].startswith(("with ", "and ")):
+                posts.append("and " + words.removeprefix("with "))
+            else:
+                posts.append(words)
+    return Phrase(" ".join([pre + "{}", *posts, of]).strip(), noun, nouns, when, last)
 
 
-@dataclass(frozen=True)
-class Metric:
-    """An aggregate and how it is called.
+_OF_ROWS = ("flagged", "marked", "not ", "without ")
+
+
+class Scope:
+    """One draw's table, filters, and the words for its rows.
 
     Attributes:
-        when: The same aggregate over the rows that meet a condition, by an -If combinator.
-        names: Wordings with `{np}` for the rows.
-        bare: Wordings that need no rows named.
-        things: For counts, what is counted, with `{np}` for the rows.
-        additive: Parts add up to the whole.
-        threshold: Draws a bound for HAVING.
+        where: The filters in SQL, joined by AND.
+        rows: The rows that the filters leave.
+        holders: Whose rows they are, where the question asks for those: 'active users'.
     """
 
-    sql: str
-    when: Callable[[str], str]
-    names: tuple[str, ...]
-    bare: tuple[str, ...] = ()
-    things: tuple[str, ...] = ()
-    additive: bool = False
-    threshold: Callable[[random.Random], int | float] = lambda rng: rng.choice((5, 10, 20, 50, 100, 200))
+    def __init__(self, drawer: Drawer, roles: Roles, where: Sequence[str], holding: bool, tail: bool) -> None:
+        self.drawer, self.roles, rng = drawer, roles, drawer.rng
+        self._link = rng.choice(roles.links) if roles.links else None
+        drawn: dict[int, Filter] = {}
+        for i, role in sorted(enumerate(where), key=lambda item: not item[1].endswith("kind")):
+            drawn[i] = drawer.draw(role[1:], self.link.parent) if role.startswith("p") else drawer.draw(role, roles)
+        self.own = [drawn[i] for i, role in enumerate(where) if not role.startswith("p")]
+        self.parents = [drawn[i] for i, role in enumerate(where) if role.startswith("p")]
+        filters = [*self.own, *self.parents]
+        self.where = filters[0].alone if len(filters) == 1 else " AND ".join(f.sql for f in filters)
+        holder = noun_phrase(rng, self.link.parent, self.parents, tail=False) if holding or self.parents else None
+        self.holders = holder.say() if holder and holding else ""
+        if holder and not holding:
+            of = self.possessive(holder.say())
+            if len(self.parents) == 1 and self.parents[0].place and rng.random() < 0.4:
+                of = self.parents[0].post[0]
+            self.rows = noun_phrase(rng, roles, self.own, of, tail=tail)
+        else:
+            self.rows = noun_phrase(rng, roles, self.own, tail=tail)
 
+    @property
+    def link(self) -> Link:
+        """The table that rows point to.
 
-def metric(drawer: Drawer, kind: str, roles: Roles, link: Link | None) -> Metric:
-    """Draws a metric of that kind over a table.
-
-    Raises:
-        Unavailable: The table has no column for it.
-    """
-    rng = drawer.rng
-    if kind == "count":
-        return Metric("count()", lambda c: f"countIf({c})", ("number of {np}",), (), ("{np}",), additive=True)
-    if kind == "term":
-        rates = [t for t in roles.metrics if not t.sql.startswith("uniqExact") and " of " not in t.word and " per " not in t.word]
-        if not rates:
+        Raises:
+            Unavailable: They point to none.
+        """
+        if not self._link:
             raise Unavailable
-        term = rng.choice(rates)
-        names = tuple(f"{term.word} {of} {{np}}" for of in ("of", "for", "among"))
-        return Metric(term.sql, lambda c: "", names, (term.word,), threshold=lambda rng: rng.choice((1, 2, 3, 5, 10)))
-    if kind.startswith("share-"):
-        return _share(drawer, kind.removeprefix("share-"), roles, link)
-    if kind in ("distinct", "per-parent"):
-        if not link:
-            raise Unavailable
-        key, parents = link.left.sql, link.parent.plural
-        if kind == "per-parent":
-            return Metric(
-                f"count() / uniqExact({key})", lambda c: "",
-                (f"average number of {{np}} per {link.parent.noun}", f"mean number of {{np}} per {link.parent.noun}"),
-                threshold=lambda rng: rng.choice((2, 3, 5)),
-            )  # fmt: skip
-        things = tuple(f"{word} {{ps}} with {row}" for word in ("distinct", "different", "unique") for row in ("{np}", "at least one {np1}"))
-        del parents
-        return Metric(f"uniqExact({key})", lambda c: f"uniqExactIf({key}, {c})", tuple(f"number of {t}" for t in things), (), things)
-    item = drawer.pick(roles.amounts if kind == "sum" else roles.measures)
-    return _measure(kind, item, roles)
+        return self._link
 
+    @property
+    def linked(self) -> bool:
+        return self._link is not None
 
-_MEASURES = {
-    "sum": ("sum", ("total",), ("total",)),
-    "avg": ("avg", ("average", "mean"), ()),
-    "max": ("max", ("highest", "maximum", "largest"), ()),
-    "min": ("min", ("lowest", "minimum", "smallest"), ()),
-    "median": ("quantileExact(0.5)", ("median",), ()),
-}
+    def possessive(self, holders: str) -> str:
+        """'by users', 'of warehouses'."""
+        return f"{self.drawer.rng.choice(('by', 'of') if _PERSON.search(self.link.parent.noun) else ('of',))} {holders}"
 
+    def around(self, head: str, holders: bool) -> Phrase:
+        """The filters after a term instead of the table's noun: 'fraud rate on Linux in 2023'.
 
-def _measure(kind: str, item: Field, roles: Roles) -> Metric:
-    function, words, bare = _MEASURES[kind]
-    names = tuple(f"{word} {item.word} {of} {{np}}" for word in words for of in ("of", "among" if kind in ("max", "min") else "of"))
-    if kind == "avg":
-        bare = tuple(f"{word} {item.word}{'' if roles.noun in item.word else f' per {roles.noun}'}" for word in words) if roles.links else ()
-    else:
-        bare = tuple(f"{word} {item.word}" for word in bare)
-    combined = function.replace("quantileExact", "quantileExactIf") if "(" in function else f"{function}If"
-    low, high = item.bounds
-    return Metric(
-        f"{function}({item.sql})", lambda c: f"{combined}({item.sql}, {c})", names, bare, additive=kind == "sum",
-        threshold=lambda rng: round_number(rng, low, low + (high - low) * 0.3, item.whole) * (50 if kind == "sum" else 1),
-    )  # fmt: skip
+        Args:
+            holders: The term speaks of the parents, so that their filters can follow it too.
+        """
+        rng = self.drawer.rng
+        if self.parents and not holders and not all(f.place for f in self.parents):
+            holder = noun_phrase(rng, self.link.parent, self.parents, tail=False).say()
+            return noun_phrase(rng, self.roles, self.own, f"of {holder}", head=head)
+        return noun_phrase(rng, self.roles, [*self.own, *self.parents], head=head)
 
-
-def _share(drawer: Drawer, role: str, roles: Roles, link: Link | None) -> Metric:
-    if role.startswith("p"):
-        if not link:
-            raise Unavailable
-        item = drawer.draw(role[1:], link.parent)
-        that = f"are {drawer.rng.choice(('by', 'of') if _PERSON.search(link.parent.noun) else ('of',))} "
-        that += noun_phrase(drawer.rng, link.parent, [item]).say()
-    else:
-        item = drawer.draw(role, roles)
-        that = drawer.rng.choice(item.pred)
-    names = (f"percentage of {{np}} that {that}", f"share of {{np}} that {that} in percent")
-    condition = item.sql.removeprefix("(").removesuffix(")") if item.sql.startswith("(") else item.sql
-    return Metric(
-        f"100 * countIf({condition}) / count()", lambda c: "", names, threshold=lambda rng: rng.choice((5, 10, 20, 25))
-    )
+    def fill(self, wording: str) -> tuple[str, str]:
+        """A wording with its rows, with and without the time."""
+        np, np1 = ([self.rows.say(when, one) for when in (True, False)] for one in (False, True))
+        a, b = (wording.format(np=np[i], np1=np1[i], ps=self.holders) for i in (0, 1))
+        return a, b
 
 
 @dataclass(frozen=True)
 class Group:
-    """What rows are grouped by: `select` and `by` in SQL, its words, and ORDER BY where time runs."""
+    """What rows are grouped by: `select` and `by` in SQL, its words, and ORDER BY where time runs.
+
+    Attributes:
+        size: How many groups there can be.
+        parts: The two groups that this one joins.
+    """
 
     select: str
     by: str
     word: str
     plural: str
     order: str = ""
+    size: int = 1000
+    parts: tuple[Group, ...] = ()
 
 
 _TIMES = {
-    "month": "toStartOfMonth({}) AS month",
-    "quarter": "toStartOfQuarter({}) AS quarter",
-    "year": "toYear({}) AS year",
-    "weekday": "toDayOfWeek({}) AS weekday",
-    "day": "",
+    "month": ("toStartOfMonth({})", "month"),
+    "quarter": ("toStartOfQuarter({})", "quarter"),
+    "year": ("toYear({})", "year"),
+    "weekday": ("toDayOfWeek({})", "day of the week"),
+    "day": ("", "day"),
 }
 
 
-def group(drawer: Drawer, role: str, roles: Roles, link: Link | None) -> Group:
-    """Draws what to group by: 'cat', 'pcat', 'month', 'parent', or two of them joined by '+'.
+def group(role: str, scope: Scope) -> Group:
+    """Draws what to group by: 'cat', 'pcat', 'month', 'parent', 'band', or two of them joined by '+'.
 
     Raises:
         Unavailable: The table has no column for it.
     """
+    drawer, roles = scope.drawer, scope.roles
     if "+" in role:
-        first, second = (group(drawer, part, roles, link) for part in role.split("+"))
+        first, second = (group(part, scope) for part in role.split("+"))
         word = f"{first.word} and {second.word}"
         order = f" ORDER BY {first.by}, {second.by}" if second.order else ""
-        return Group(f"{first.select}, {second.select}", f"{first.by}, {second.by}", word, f"combinations of {word}", order)
+        select, by = f"{first.select}, {second.select}", f"{first.by}, {second.by}"
+        return Group(select, by, word, f"combinations of {word}", order, first.size * second.size, (first, second))
     if role in _TIMES:
         date = drawer.day(roles)
-        word = {"weekday": "day of the week"}.get(role, role)
+        function, word = _TIMES[role]
         word += "" if roles.event else f" of {date.word}"
-        select = _TIMES[role].format(date.sql) if role != "day" else date.day if date.day == date.sql else f"{date.day} AS day"
+        select = date.day if role == "day" else f"{function.format(date.sql)} AS {free(role, scope)}"
         by = select.rpartition(" AS ")[2]
-        return Group(select, by, word, plural(word), f" ORDER BY {by}")
+        return Group(select, by, word, plural(word), f" ORDER BY {by}", 7 if role == "weekday" else 1000)
     if role == "parent":
-        if not link:
-            raise Unavailable
+        link = scope.link
         return Group(link.left.sql, link.left.sql, link.parent.noun, link.parent.plural)
-    if role.startswith("p"):
-        if not link:
-            raise Unavailable
-        roles = link.parent
-    item = drawer.pick(roles.categories)
-    word = item.word if item.unique else f"{roles.noun} {item.word}"
-    return Group(item.sql, item.sql, word, plural(word))
+    owner = scope.link.parent if role.startswith("p") else roles
+    if role.endswith("band"):
+        item = drawer.pick([f for f in owner.numbers if f.whole and f.bounds[1] - f.bounds[0] >= 40])
+        step = 10 if item.bounds[1] - item.bounds[0] <= 150 else 100
+        by = free("band", scope)
+        select = f"intDiv({item.sql}, {step}) * {step} AS {by}"
+        return Group(select, by, f"{item.word} band of {step}", f"{item.word} bands of {step}", f" ORDER BY {by}", 3)
+    item = drawer.pick(owner.categories)
+    word = item.word if item.unique or owner is roles else f"{owner.noun} {item.word}"
+    return Group(item.sql, item.sql, word, plural(word), size=len(item.column.values or []))
+
+
+def free(alias: str, scope: Scope) -> str:
+    """The alias, lengthened where a column has its name."""
+    names = {name for roles in (scope.roles, *(link.parent for link in scope.roles.links)) for name in roles.names}
+    return alias if alias not in names else f"{alias}_"

@@ -11,7 +11,9 @@ from sqlft.card import Column, SchemaCard, Table
 from sqlft.dataset.grammar.words import plural, spoken
 
 _NUMERIC = re.compile(r"U?Int|Float|Decimal")
-_NOT_ADDITIVE = re.compile(r"\b(age|year|rate|rating|score|price|percent|percentage|ratio|temperature|grade|level|capacity)\b")
+_NOT_ADDITIVE = re.compile(
+    r"\b(age|year|rate|rating|score|price|percent|percentage|ratio|temperature|grade|level|capacity)\b"
+)
 _ORDINAL = re.compile(r"\b(year|number|code|floor|rank|latitude|longitude)\b")
 
 
@@ -74,6 +76,8 @@ class Roles:
         flags: Columns of 0 and 1.
         numbers: Other numbers that are no keys.
         dates: Days and times of known range.
+        synonyms: Other nouns for a row, by a glossary entry that reads 'another word for user'.
+        newcomers: The glossary says what a first-time row of it is: 'first-time user'.
         metrics: Glossary terms that are aggregates over this table.
         kinds: Glossary terms that are conditions on its rows, each a noun for such a row.
         links: The tables that a row points to.
@@ -84,10 +88,13 @@ class Roles:
     noun: str
     plural: str
     key: Field | None
+    names: frozenset[str]
     categories: list[Field] = field(default_factory=list)
     flags: list[Field] = field(default_factory=list)
     numbers: list[Field] = field(default_factory=list)
     dates: list[Field] = field(default_factory=list)
+    synonyms: list[str] = field(default_factory=list)
+    newcomers: bool = False
     metrics: list[Term] = field(default_factory=list)
     kinds: list[Term] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
@@ -133,12 +140,21 @@ def read_roles(card: SchemaCard) -> list[Roles]:
     for (child, left), (parent, right) in sides:
         if child == parent or paths[child, parent] > 1:
             continue  # "the city" would not say by which of two paths
-        link = Link(roles[child], roles[parent], *(
-            Field(name, card.table(name).column(column), spoken(column)) for name, column in ((child, left), (parent, right))
-        ))
+        link = Link(
+            roles[child],
+            roles[parent],
+            *(
+                Field(name, card.table(name).column(column), spoken(column))
+                for name, column in ((child, left), (parent, right))
+            ),
+        )
         roles[child].links.append(link)
         roles[parent].children.append(link)
     for term in card.glossary:
+        for table in roles.values():
+            table.newcomers |= term.term == f"first-time {table.noun}"
+            if re.match(rf"another word for {table.noun}\b", term.meaning):
+                table.synonyms.append(term.term)
         if term.table in roles:
             for sql, place in ((term.metric, roles[term.table].metrics), (term.condition, roles[term.table].kinds)):
                 if sql:
@@ -146,9 +162,13 @@ def read_roles(card: SchemaCard) -> list[Roles]:
     return list(roles.values())
 
 
-def known_values(card: SchemaCard) -> Counter[str]:
-    """In how many columns each value stands, case ignored: a value in one column alone needs no column's name."""
-    return Counter(str(v).lower() for table in card.tables for column in table.columns for v in set(column.values or []))
+Values = Counter[tuple[str, str]]
+
+
+def known_values(card: SchemaCard) -> Values:
+    """In how many columns each value stands, case ignored: by (table, value), and by ("", value) over all tables."""
+    found = [(t.name, str(v).lower()) for t in card.tables for c in t.columns for v in set(c.values or [])]
+    return Counter(found) + Counter(("", value) for _, value in found)
 
 
 def _word(column: Column) -> str:
@@ -158,7 +178,13 @@ def _word(column: Column) -> str:
 def _table(table: Table, related: set[str], words: Counter[str]) -> Roles:
     noun = table.noun or spoken(re.sub(r"(?<!s)s$", "", table.name.rpartition(".")[2]))
     fields = {c.name: Field(table.name, c, _word(c), words[_word(c)] == 1) for c in table.columns}
-    roles = Roles(table.name, noun, table.plural or plural(noun), fields[table.key[0]] if len(table.key) == 1 else None)
+    roles = Roles(
+        table.name,
+        noun,
+        table.plural or plural(noun),
+        fields[table.key[0]] if len(table.key) == 1 else None,
+        frozenset(fields),
+    )
     for name, item in fields.items():
         column = item.column
         number = _NUMERIC.search(column.type)

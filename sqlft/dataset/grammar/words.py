@@ -29,7 +29,9 @@ def plural(noun: str) -> str:
 
 
 def article(noun: str) -> str:
-    """The noun with its indefinite article."""
+    """The noun with its indefinite article; a plural as it is."""
+    if re.search(r"[^su]s$", noun.partition(" of ")[0]):
+        return noun
     vowel = re.match(r"[aeio]|u(?!s|ni)", noun, re.IGNORECASE)
     return f"{'an' if vowel else 'a'} {noun}"
 
