@@ -54,6 +54,11 @@ class BuildReport:
     seconds: float
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def dollars(self) -> float | None:
+        """What the teacher cost; None where its price is not known."""
+        return self.teacher["dollars"]
+
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "folder": str(self.folder)}
 

@@ -32,7 +32,7 @@ class Entry(Record):
 
 
 class Journal:
-    """A file of entries, one a line, each on the disk before its call counts as finished.
+    """A file of entries, one a line, each handed to the system before its call counts as finished.
 
     A kill in the middle of a write leaves half a line at the end. That is the one place of this project where such a
     line is expected: it is cut off, `mended` says so, and its call is made again.
@@ -61,7 +61,6 @@ class Journal:
     def add(self, entry: Entry) -> None:
         self._file.write(entry.model_dump_json(exclude_defaults=True) + "\n")
         self._file.flush()
-        os.fsync(self._file.fileno())
         self.entries.append(entry)
         if entry.answer is not None:
             self.answers[entry.key] = entry.answer

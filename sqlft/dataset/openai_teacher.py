@@ -60,7 +60,8 @@ class OpenAITeacher:
 
     def __init__(self, recipe: Recipe, card: SchemaCard, seeds: Sequence[Example], journal: Path) -> None:
         self._recipe, self._section, self._card = recipe, recipe.teacher, card
-        self._seeds, self._path = list(seeds), journal
+        self._seeds = [with_format(seed, recipe.prompt.format_clause) for seed in seeds]
+        self._path = journal
         if self._section.seeds_per_prompt and not seeds:
             why = f"it holds none, and each prompt shows {self._section.seeds_per_prompt}"
             raise WrongUse(Problem(str(recipe.seeds), "seeds", why, "Write some, or teacher.seeds_per_prompt: 0."))
@@ -74,16 +75,14 @@ class OpenAITeacher:
     def request(self, number: int) -> Chat:
         """The chat of that request: the same for the same recipe, card and seeds."""
         count = min(self._section.seeds_per_prompt, len(self._seeds))
-        clause = self._recipe.prompt.format_clause
-        shown = random.Random(f"{self._recipe.seed}:{number}").sample(self._seeds, count)
         text = render_prompt(
             "teacher",
             card=self._card,
             full=True,
             pairs=self._section.pairs_per_prompt,
             max_rows=self._recipe.clean.max_rows,
-            format_clause=clause,
-            seeds=[with_format(seed, clause) for seed in shown],
+            format_clause=self._recipe.prompt.format_clause,
+            seeds=random.Random(f"{self._recipe.seed}:{number}").sample(self._seeds, count),
         )
         return [{"role": "user", "content": text}]
 

@@ -1,6 +1,9 @@
 import json
 import os
 import random
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -248,3 +251,43 @@ def test_no_seeds_to_show_is_said(make):
         assert "Examples" not in make(stub, seeds=[], seeds_per_prompt=0).request(0)[0]["content"]
         few, _ = write(make(stub, seeds=SEEDS[:2]))
     assert any("shows all 2 seeds" in note for note in few.notes)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from sqlft.card import Column, SchemaCard, Table
+from sqlft.dataset.openai_teacher import OpenAITeacher
+from sqlft.recipe import Recipe
+from sqlft.records import Example
+
+recipe = Recipe(schema="s.yaml", seeds="seeds.jsonl", golden="g.jsonl", teacher={
+    "examples": 120, "pairs_per_prompt": 10, "concurrency": 2, "base_url": sys.argv[1]})
+card = SchemaCard(tables=[Table(name="shop.users", columns=[Column(name="age", type="UInt8")])])
+seeds = [Example(question=f"Seed {n}?", sql=f"SELECT {n}") for n in range(10)]
+written = OpenAITeacher(recipe, card, seeds, Path(sys.argv[2])).write(lambda *step: None)
+print([example.question for example in written.examples])
+"""
+
+
+def test_a_killed_build_goes_on_where_it_was(tmp_path):
+    def start(stub, journal):
+        command = [sys.executable, "-c", KILLED, stub.url, str(tmp_path / journal)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    with OpenAIStub(pairs_for, latency=0.1) as stub:
+        undisturbed = start(stub, "whole.jsonl").communicate()[0]
+        stub.requests.clear()
+        process = start(stub, "killed.jsonl")
+        while len(stub.requests) < 5:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        with Journal(tmp_path / "killed.jsonl") as journal:
+            finished = len(journal.answers)
+        assert finished >= 2
+        assert start(stub, "killed.jsonl").communicate()[0] == undisturbed
+    assert len(undisturbed) > 1000
+    asked = [body["messages"][0]["content"] for body in stub.requests]
+    assert len(asked) - len(set(asked)) <= 2  # those that were under way
+    assert len(asked) <= 12 + 2

@@ -1,0 +1,192 @@
+import hashlib
+import json
+
+import pytest
+
+from sqlft.card import SchemaCard
+from sqlft.database import Database
+from sqlft.database.shop import fill_shop
+from sqlft.dataset.build import PARTS, build
+from sqlft.dataset.fold import fold_question, fold_sql
+from sqlft.problems import WrongUse
+from sqlft.recipe import Recipe
+from sqlft.records import Example, Rejected, read_jsonl, write_jsonl
+from tests.openai_stub import OpenAIStub
+
+CARD = "data/ecommerce/schema.yaml"
+SEEDS = [
+    Example(question="How many users are active?", sql="SELECT count() FROM ecommerce.users WHERE is_active = 1"),
+    Example(question="How many users are there?", sql="SELECT count() FROM ecommerce.users FORMAT CSV"),
+]
+GOLDEN = [Example(question="What is the total revenue?", sql="SELECT sum(revenue) FROM ecommerce.sessions")]
+SAID = [  # what the stub's teacher writes: question, SQL, and the reason why it goes
+    ("How many sessions are there?", "SELECT count() FROM ecommerce.sessions FORMAT TabSeparatedWithNames", ""),
+    ("how many sessions  ARE there", "SELECT count(*) FROM ecommerce.sessions", "duplicate_question"),
+    ("How many countries are there?", "SELECT uniqExact(country) FROM ecommerce.users", ""),
+    ("Who is older than 300?", "SELECT user_id FROM ecommerce.users WHERE age > 300", "empty"),
+    ("Show all users.", "SELECT user_id FROM ecommerce.users", "too_many_rows"),
+    ("What is the mean height?", "SELECT avg(height) FROM ecommerce.users", "error"),
+    ("Remove all users.", "TRUNCATE TABLE ecommerce.users", "refused"),
+    ("Who may log in?", "SELECT name FROM system.users", "refused"),
+    ("What's the total revenue?", "select sum( revenue ) from ecommerce.sessions", "golden_sql"),
+    ("What is the total  revenue", "SELECT sum(revenue), 1 FROM ecommerce.sessions", "golden_question"),
+    ("How old is the oldest user?", "SELECT max(age) FROM ecommerce.users", ""),
+    ("How old is the youngest user?", "SELECT min(age) FROM ecommerce.users", ""),
+]
+
+
+@pytest.fixture(scope="module")
+def dsn(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shop") / "db"
+    with Database.connect(f"chdb://{path}") as database:
+        fill_shop(database, 400)
+    return f"chdb://{path}"
+
+
+@pytest.fixture
+def recipe(dsn, tmp_path, request, monkeypatch):
+    """Makes a recipe whose run folder is under tmp_path."""
+    card = request.config.rootpath / CARD
+    monkeypatch.chdir(tmp_path)
+    write_jsonl(tmp_path / "seeds.jsonl", SEEDS)
+    write_jsonl(tmp_path / "golden.jsonl", GOLDEN)
+
+    def make(**sections):
+        paths = {"schema": card, "seeds": "seeds.jsonl", "golden": "golden.jsonl"}
+        return Recipe.model_validate({"name": "run", "database": {"dsn": dsn}, **paths, **sections})
+
+    return make
+
+
+@pytest.fixture
+def stub():
+    pairs = [{"question": question, "sql": sql, "comment": ""} for question, sql, _ in SAID]
+    with OpenAIStub(lambda body: {"pairs": pairs}) as server:
+        yield server
+
+
+def openai(stub, **section):
+    return {"model": "gpt-4o", "base_url": stub.url, "examples": len(SAID), "pairs_per_prompt": 20, **section}
+
+
+def read(report, part, kind=Example):
+    return read_jsonl(report.folder / f"{part}.jsonl", kind)
+
+
+def test_the_template_teacher_fills_every_part(recipe):
+    lines = []
+    made = recipe(
+        teacher={"kind": "template", "examples": 300},
+        split={"train": 100, "validation": 10, "heldout": 40, "heldout_templates": 0.2},
+    )
+    report = build(made, progress=lambda *step: lines.append(step))
+    assert report.written == 300 and report.dollars == 0
+    assert (report.counts["train"], report.counts["validation"], report.counts["heldout"]) == (100, 10, 40)
+    assert sum(report.counts.values()) + sum(report.rejected.values()) == 300
+    parts = {part: read(report, part) for part in PARTS}
+    assert {part: len(examples) for part, examples in parts.items()} == report.counts
+    assert {example.source for examples in parts.values() for example in examples} == {"template"}
+    known = {fold_sql(example.sql) for example in parts["train"]}
+    asked = {fold_question(example.question) for example in parts["train"]}
+    for example in [*parts["heldout"], *parts["heldout_templates"], *parts["validation"]]:
+        assert fold_sql(example.sql) not in known and fold_question(example.question) not in asked
+    templates = {example.template for example in parts["train"]}
+    assert not templates & {example.template for example in parts["heldout_templates"]}
+    assert ("queries", 300, 300, "") in lines
+
+
+def test_the_same_recipe_builds_the_same_files(recipe):
+    section = {"teacher": {"kind": "template", "examples": 60}, "split": {"validation": 5}}
+    first, again = (build(recipe(**section)).files for _ in range(2))
+    assert first == again != build(recipe(seed=1, **section)).files
+
+
+def test_the_manifest_names_the_files_by_their_content(recipe):
+    report = build(recipe(teacher={"kind": "template", "examples": 30}, split={"validation": 5}))
+    manifest = json.loads((report.folder / "dataset.json").read_text())
+    assert manifest == json.loads(json.dumps(report.to_json()))
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((report.folder / name).read_bytes()).hexdigest() == digest
+    assert set(manifest["files"]) == {f"{part}.jsonl" for part in (*PARTS, "rejected")}
+    assert manifest["sandbox"] and manifest["seconds"] > 0
+    assert manifest["teacher"]["kind"] == "template"
+
+
+def test_every_dropped_pair_has_its_reason(recipe, stub):
+    report = build(recipe(teacher=openai(stub), split={"validation": 1}))
+    found = {item.example.question: item.reason for item in read(report, "rejected", Rejected)}
+    assert found == {question: reason for question, _, reason in SAID if reason}
+    assert report.rejected["refused"] == 2 and report.rejected["error"] == 1
+    assert report.counts["train"] + report.counts["validation"] == 4
+    assert report.validity == {
+        "queries": 12,
+        "run": 9,
+        "run_with_format_clause": 1,
+        "run_with_format_as_asked": 8,
+    }
+    assert report.teacher["calls"] == 1 and report.dollars == pytest.approx(0.0075)
+    assert {example.source for example in read(report, "train")} == {"gpt-4o"}
+
+
+def test_a_second_build_asks_nothing_again(recipe, stub):
+    first = build(recipe(teacher=openai(stub), split={"validation": 1}))
+    again = build(recipe(teacher=openai(stub), split={"validation": 1}))
+    assert len(stub.requests) == 1
+    assert first.files == again.files
+
+
+def test_the_format_clause_is_asked_for_and_counted(recipe, stub):
+    report = build(recipe(teacher=openai(stub), split={"validation": 0}, prompt={"format_clause": True}))
+    assert "FORMAT TabSeparatedWithNames" in stub.requests[0]["messages"][0]["content"]
+    assert report.validity["run_with_format_as_asked"] == 1
+    template = {"kind": "template", "examples": 20}
+    report = build(recipe(name="t", teacher=template, split={"validation": 0}, prompt={"format_clause": True}))
+    assert report.validity["run_with_format_as_asked"] == 20
+    assert all(example.sql.endswith(" FORMAT TabSeparatedWithNames") for example in read(report, "train"))
+
+
+def test_seeds_join_train_where_the_recipe_says_so(recipe, stub):
+    without = build(recipe(teacher=openai(stub), split={"validation": 0}))
+    assert not {seed.question for seed in SEEDS} & {example.question for example in read(without, "train")}
+    report = build(recipe(teacher=openai(stub), split={"validation": 0, "train": 2, "seeds": True}))
+    train = read(report, "train")
+    assert [(example.question, example.source) for example in train[:2]] == [(s.question, "hand") for s in SEEDS]
+    assert train[1].sql == "SELECT count() FROM ecommerce.users"
+    assert len(train) == 4
+    assert report.validity["queries"] == 12  # the teacher's alone
+
+
+def test_a_seed_that_is_a_golden_question_is_said(recipe, stub, tmp_path):
+    write_jsonl(tmp_path / "golden.jsonl", [*GOLDEN, SEEDS[0]])
+    report = build(recipe(teacher=openai(stub), split={"validation": 0, "seeds": True}))
+    assert any("1 of 2 seeds ask a golden question" in note for note in report.notes)
+    assert any("1 of 2 seeds were dropped" in note for note in report.notes)
+
+
+def test_parts_too_large_are_said_and_what_was_dropped_is_kept(recipe, stub):
+    with pytest.raises(WrongUse, match=r"heldout 10 \+ validation 32 \+ train 1 = 43.*4 examples are left"):
+        build(recipe(teacher=openai(stub), split={"heldout": 10}))
+    assert len(read_jsonl(recipe().run_dir / "dataset" / "rejected.jsonl", Rejected)) == 8
+
+
+def test_withheld_templates_need_templates_and_that_is_said_before_any_call(recipe, stub):
+    with pytest.raises(WrongUse, match=r"split.heldout_templates: 0.1.*teacher.kind: template"):
+        build(recipe(teacher=openai(stub), split={"heldout_templates": 0.1}))
+    assert not stub.arrivals
+
+
+def test_a_missing_key_is_said(recipe, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(WrongUse, match="OPENAI_API_KEY"):
+        build(recipe(teacher={"kind": "openai"}))
+
+
+def test_the_card_s_hash_is_in_the_report(recipe, tmp_path):
+    made = recipe(teacher={"kind": "template", "examples": 20}, split={"validation": 0})
+    before = build(made).card
+    card = SchemaCard.load(made.schema_)
+    card.tables[0].description += " Changed."
+    card.save(tmp_path / "card.yaml")
+    made.schema_ = tmp_path / "card.yaml"
+    assert build(made).card != before
