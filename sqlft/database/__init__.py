@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlft.database.connect import Database
 from sqlft.database.errors import ConnectError, QueryError, QueryRefused
+from sqlft.database.introspect import introspect
 from sqlft.database.result import Result
 
 if TYPE_CHECKING:
     from sqlft.database.gate import Gate, open_gate
 
-__all__ = ["ConnectError", "Database", "Gate", "QueryError", "QueryRefused", "Result", "open_gate"]
+__all__ = ["ConnectError", "Database", "Gate", "QueryError", "QueryRefused", "Result", "introspect", "open_gate"]
 
 
 def __getattr__(name: str) -> Any:
