@@ -39,7 +39,9 @@ def judge_answers(section: Judge, questions: Sequence[Question], given: Sequence
         if isinstance(said, MalformedAnswer):
             answer.judge = Opinion(right=None, reason=str(said))
         else:
-            answer.judge = Opinion(right=said.value.correct, reason=said.value.reason)
+            answer.judge = Opinion(
+                right=said.value.correct, reason=said.value.reason.encode("utf-8", "replace").decode()
+            )
     for answer in given:
         if answer.sql is None:
             answer.judge = Opinion(right=False, reason="There is no SQL to judge.")

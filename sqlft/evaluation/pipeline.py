@@ -65,14 +65,15 @@ def evaluate(
         sandbox=database.sandbox,
         date=recipe.prompt.date,
     ) as gate:
-        questions = check_gold(gate, examples, _step(tell, "gold queries", len(examples)))
+        questions, golds = check_gold(gate, examples, _step(tell, "gold queries", len(examples)))
         leakage = find_leaks(questions, _training_files(recipe, folders))
         predictions, notes = ask(recipe, card, examples, folders, tell)
-        answers = score(gate, questions, predictions, _step(tell, "verdicts", len(examples)))
+        answers = score(gate, questions, golds, predictions, _step(tell, "verdicts", len(examples)))
         sandbox, warnings = gate.sandbox, [*gate.warnings, *notes]
     if recipe.evaluation.judge:
         for name, given in answers.items():
-            judge_answers(recipe.evaluation.judge, questions, given, _step(tell, f"judge on {name}", len(given)))
+            asked = sum(answer.sql is not None for answer in given)
+            judge_answers(recipe.evaluation.judge, questions, given, _step(tell, f"judge on {name}", asked))
     models, out = figures(questions, answers, {name: str(folder) for name, folder in folders.items()})
     results = Results(
         run=recipe.name,

@@ -192,6 +192,12 @@ class Results(BaseModel):
         results.answers = {model.name: [] for model in results.models}
         for answer in read_jsonl(folder / "predictions.jsonl", Answer):
             results.answers[answer.model].append(answer)
+        for name, given in results.answers.items():
+            if len(given) != len(results.questions):
+                why = f"{len(given)} answers of {name} to {len(results.questions)} questions"
+                raise WrongUse(
+                    Problem(str(folder / "predictions.jsonl"), "results", why, "Run `sqlft evaluate` again.")
+                )
         results.folder = folder
         return results
 

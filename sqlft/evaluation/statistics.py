@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 from pydantic import BaseModel
@@ -78,7 +78,10 @@ def mcnemar(fixed: int, broken: int) -> float:
         broken: Pairs right before and wrong after.
     """
     discordant = fixed + broken
-    tail = sum(comb(discordant, i) for i in range(min(fixed, broken) + 1))
+    ways = tail = 1
+    for place in range(min(fixed, broken)):
+        ways = ways * (discordant - place) // (place + 1)
+        tail += ways
     return min(1.0, 2 * tail / 2**discordant)
 
 

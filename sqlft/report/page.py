@@ -36,30 +36,33 @@ TOKEN = re.compile(
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
-def write_report(results: Results, path: Path | None = None, run: dict[str, Any] | None = None) -> Path:
+def write_report(results: Results, path: Path | None = None, run: Path | None = None) -> Path:
     """Writes the page, whole or not at all.
 
     Args:
         results: An evaluation, fresh or read back with `Results.load`.
         path: Where to; report.html in the results' own folder where None.
-        run: run.json of the training, for its loss curve.
+        run: run.json of a training, for its loss curve; that of the results' own run where None and there is one.
 
     Returns:
         The page's path.
     """
-    path = path or (results.folder or Path()) / "report.html"
+    folder = results.folder or Path()
+    path = path or folder / "report.html"
+    run = run or folder.parent.parent / "run.json"
+    manifest = json.loads(run.read_text(encoding="utf-8")) if run.is_file() else {}
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(render(results, run), encoding="utf-8")
+    partial.write_text(render(results, manifest), encoding="utf-8")
     partial.replace(path)
     return path
 
 
 def render(results: Results, run: dict[str, Any] | None = None) -> str:
-    """The page as text. See `write_report`."""
+    """The page as text; `run` is what run.json holds. See `write_report`."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
     names = [model.name for model in results.models]
     by = {kind: _breakdown(results, kind) for kind in ("level", "tag", "template")}
-    return _template().render(
+    html = _template().render(
         results=results,
         names=names,
         colors=[page_color(index) for index in range(len(names))],
@@ -74,6 +77,7 @@ def render(results: Results, run: dict[str, Any] | None = None) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+    return clean(html)
 
 
 @cache
@@ -85,12 +89,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "sql": highlight,
-        "percent": percent,
-        "p_value": p_value,
-        "clean": clean,
-    }
+    environment.filters |= {"sql": highlight, "percent": percent, "p_value": p_value}
     return environment.get_template("page.html.jinja")
 
 
@@ -102,7 +101,7 @@ def clean(text: str) -> str:
 def highlight(sql: str) -> Markup:
     """SQL, or whatever a model wrote instead, as escaped HTML with classes on keywords, text, numbers and comments."""
     parts = []
-    for match in TOKEN.finditer(clean(sql)):
+    for match in TOKEN.finditer(sql):
         kind, text = match.lastgroup, escape(match[0])
         if kind == "w":
             kind = "k" if match[0].lower() in KEYWORDS else None
@@ -126,9 +125,7 @@ def _rows(results: Results) -> list[dict[str, Any]]:
 
 
 def _evidence(answer: Answer) -> tuple[str, list[tuple[str, str]]]:
-    shown = {
-        key: clean(_short(value)) for key, value in answer.verdict.evidence.items() if value not in ("", None, [], {})
-    }
+    shown = {key: _short(value) for key, value in answer.verdict.evidence.items() if value not in ("", None, [], {})}
     if answer.runs or "message" not in shown:
         return "", [(key.replace("_", " "), text) for key, text in shown.items()]
     hint = f" Maybe: {shown['hint']}." if "hint" in shown else ""

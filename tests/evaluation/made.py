@@ -1,0 +1,63 @@
+"""Questions and answers made by hand, for tests of counting and of the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlft.evaluation.results import Answer, Preview, Question, Results, figures
+from sqlft.records import Verdict
+
+
+def question(number: int, **fields: Any) -> Question:
+    given: dict[str, Any] = {
+        "id": f"q{number}",
+        "question": f"How many users are older than {number}?",
+        "sql": f"SELECT count() FROM shop.users WHERE age > {number}",
+        "gold_result": Preview(columns=["count()"], rows=[["7"]], row_count=1),
+    }
+    return Question(**(given | fields))
+
+
+def answer(asked: Question, model: str, what: str, **fields: Any) -> Answer:
+    """An answer that came to 'match', 'relaxed', 'mismatch', 'invalid', 'no_sql' or 'undetermined'."""
+    runs = what not in ("invalid", "no_sql")
+    status: Any = {"relaxed": "mismatch", "no_sql": "invalid"}.get(what, what)
+    given: dict[str, Any] = {
+        "id": asked.id,
+        "question": asked.question,
+        "model": model,
+        "text": asked.sql,
+        "sql": None if what == "no_sql" else asked.sql,
+        "runs": runs,
+        "exact": what == "match",
+        "result": Preview(columns=["count()"], rows=[["7"]], row_count=1) if runs else None,
+        "prompt_tokens": 10,
+        "completion_tokens": 4,
+        "seconds": 0.5,
+        "verdict": Verdict(status=status, strict=what == "match", relaxed=what in ("match", "relaxed"), reasons=[what]),
+    }
+    return Answer(**(given | fields))
+
+
+def results(questions: list[Question], answers: dict[str, list[Answer]], **fields: Any) -> Results:
+    models, out = figures(questions, answers, {name: f"runs/{name}/adapter" for name in answers if name != "base"})
+    given: dict[str, Any] = {
+        "run": "shop",
+        "on": "heldout",
+        "created": "2026-11-22 20:00",
+        "settings": {"base": "tiny", "decoding": {"temperature": 0}},
+        "warnings": [],
+        "leakage": None,
+    }
+    return Results(**(given | fields), out_of_headline=out, models=models, questions=questions, answers=answers)
+
+
+def plain(outcomes: dict[str, str], **fields: Any) -> Results:
+    """Results from a letter for each answer: match, relaxed, x for mismatch, invalid, no SQL, undetermined."""
+    words = {"m": "match", "r": "relaxed", "x": "mismatch", "i": "invalid", "n": "no_sql", "u": "undetermined"}
+    questions = [question(number) for number in range(len(next(iter(outcomes.values()))))]
+    answers = {
+        model: [answer(asked, model, words[letter]) for asked, letter in zip(questions, letters, strict=True)]
+        for model, letters in outcomes.items()
+    }
+    return results(questions, answers, **fields)

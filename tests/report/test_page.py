@@ -1,0 +1,230 @@
+"""The page is checked as text; `make test-browser` is where a browser looks at it."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from sqlft.evaluation.results import Leakage, Opinion, Preview, Results
+from sqlft.records import Verdict
+from sqlft.report import sentences, write_report
+from sqlft.report.page import clean, highlight, render
+from tests.evaluation.made import answer, plain, question, results
+
+VOID = {"meta", "input", "br", "path", "use"}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, the text, and whether every tag was closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.feed(html)
+        self.text = " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] not in (["script"], ["style"]):
+            self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Results:
+    found = plain({"base": "mxxrinxxxu", "tuned": "mmmmmxmmmm"}, warnings=["LEAKAGE: 1 of 10 questions"])
+    found.leakage = Leakage(
+        files={"runs/shop/dataset/train.jsonl": "ab" * 32}, rows=90, by_question=1, by_sql=0, either=1
+    )
+    found.questions[3].leaked = ["question"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(shop: Results) -> Page:
+    return Page(render(shop))
+
+
+def test_every_question_stands_with_each_models_sql_and_verdict(shop: Results, page: Page) -> None:
+    assert not page.open
+    details = [d for d in page.all("details") if d.get("class") == "question"]
+    assert len(details) == 10
+    assert [d["data-outcomes"] for d in details][:4] == [
+        "match match",
+        "mismatch match",
+        "mismatch match",
+        "relaxed match",
+    ]
+    assert details[9]["data-outcomes"] == "out out"
+    assert [d.get("data-leaked") for d in details].count("yes") == 1
+    for asked in shop.questions:
+        assert asked.question in page.text
+        assert page.text.count(f"age > {asked.id[1:]} ") >= 2
+    assert page.text.count("Verdict: ") == 20
+
+
+def test_headline_figures_warnings_and_settings_are_in_words(page: Page) -> None:
+    headline = "tuned answers 89% (n = 9, 95% interval 57 to 98%) of the held-out questions right; the base 11% (n = 9"
+    assert headline in page.text
+    assert "tuned against the base: +78 points" in page.text
+    assert "It is right on 7 that the base gets wrong, and wrong on 0 that the base gets right." in page.text
+    for wanted in (
+        "p = 0.016",
+        "8 of 9",
+        "LEAKAGE: 1 of 10 questions",
+        "1 that could not be decided",
+        "temperature: 0",
+        "abab",
+    ):
+        assert wanted in page.text, wanted
+
+
+def test_nothing_is_loaded_from_anywhere(shop: Results) -> None:
+    html = render(shop)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html)
+    page = Page(html)
+    assert not {"link", "img", "iframe", "object", "base", "form", "image"} & {tag for tag, _ in page.tags}
+    references = [
+        value for _, attributes in page.tags for key, value in attributes.items() if key.endswith(("href", "src"))
+    ]
+    assert all(str(reference).startswith("#") for reference in references)
+    [policy] = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "script-src 'sha256-" in policy
+
+
+def test_the_policy_allows_exactly_the_pages_own_script(shop: Results) -> None:
+    import base64
+    import hashlib
+
+    html = render(shop)
+    [script] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in html
+
+
+HOSTILE = [
+    "</pre></details><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }} {% raw %}",
+    "SELECT '</script><svg onload=alert(1)>' -- <b>",
+    '" onmouseover="alert(1)',
+    "javascript:alert(1) \x00\x1b[2J \u202e\ud800",
+    "$x^2$ & &lt;",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_a_model_or_a_database_wrote_stays_text(text: str) -> None:
+    asked = question(1, question=f"Q {text}", sql=text, comment=text, level="", tags=[text], template=text)
+    asked.gold_result = Preview(columns=[text], rows=[[text], [None]], totals=[text], row_count=2)
+    verdict = Verdict(status="mismatch", strict=False, relaxed=False, reasons=[text], evidence={text: [text]})
+    failed = Verdict(
+        status="invalid",
+        strict=False,
+        relaxed=False,
+        reasons=["error"],
+        evidence={"name": text, "message": text, "hint": text},
+    )
+    wrong = answer(
+        asked, "base", "mismatch", sql=text, text=text, verdict=verdict, judge=Opinion(right=False, reason=text)
+    )
+    prose = answer(asked, text, "no_sql", text=text)
+    broken = answer(asked, "x", "invalid", sql=text, verdict=failed)
+    found = results([asked], {"base": [wrong], text: [prose], "x": [broken]}, warnings=[text], run=text, on=text)
+    html = render(found)
+    page = Page(html)
+    assert not page.open
+    assert len(page.all("script")) == 1
+    assert not page.all("img") and not page.all("b")
+    assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
+    assert page.text.count(" ".join(clean(text).split())) >= 8
+    html.encode()
+    assert not re.search("[\x00\x1b\u202e]", html)
+
+
+def test_highlighting_changes_no_letter() -> None:
+    sql = "SELECT count() /* a */, 'it''s <b>', `from` FROM t -- end\nWHERE x >= 1.5e3 AND y = 'open"
+    html = str(highlight(sql))
+    assert Page(html).texts and "".join(Page(html).texts) == sql
+    assert '<i class="k">SELECT</i>' in html
+    assert '<i class="s">&#39;it&#39;&#39;s &lt;b&gt;&#39;</i>' in html
+    assert '<i class="c">-- end</i>' in html
+    assert '<i class="n">1.5e3</i>' in html
+    assert '<i class="k">from</i>' not in html
+
+
+def test_plots_tell_their_figures_to_those_who_cannot_see_them(page: Page, shop: Results) -> None:
+    alt = [svg["aria-label"] or "" for svg in page.all("svg")]
+    assert all(svg["role"] == "img" for svg in page.all("svg"))
+    assert "base 1 of 9 (2 to 43%), tuned 8 of 9 (57 to 98%)" in alt[0]
+    assert (
+        "tuned: 8 right, 0 right if relaxed, 1 other result, 0 does not run, 0 no SQL found, 1 does not count" in alt[1]
+    )
+    ids = re.findall(r'\sid="([^"]+)"', render(shop))
+    assert len(ids) == len(set(ids))
+    assert all(head.get("scope") in ("row", "col") for head in page.all("th"))
+
+
+def test_a_plot_by_level_is_drawn_where_there_are_levels() -> None:
+    questions = [question(1, level="easy"), question(2, level="hard")]
+    found = results(questions, {"base": [answer(q, "base", "match") for q in questions]})
+    labels = [svg["aria-label"] or "" for svg in Page(render(found)).all("svg")]
+    assert any("easy (1): base 1 of 1" in label for label in labels)
+    assert len(labels) == 3
+
+
+def test_the_loss_curve_comes_from_the_runs_own_manifest(shop: Results, tmp_path: Path) -> None:
+    shop.save(tmp_path / "runs" / "shop" / "evaluation" / "heldout")
+    assert "Loss while training" not in write_report(shop).read_text()
+    curve = [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 1.5}, {"step": 2, "eval_loss": 1.75}]
+    (tmp_path / "runs" / "shop" / "run.json").write_text(json.dumps({"curve": curve}))
+    path = write_report(shop)
+    assert path == tmp_path / "runs" / "shop" / "evaluation" / "heldout" / "report.html"
+    assert "training from 3 to 1.5; validation from 1.75 to 1.75" in path.read_text()
+    assert not list(path.parent.glob("*.partial"))
+
+
+def test_a_base_alone_has_neither_differences_nor_their_filters() -> None:
+    html = render(plain({"base": "mx"}))
+    assert "The base answers 50%" in Page(html).text
+    assert "fixed by the adapter" not in html
+
+
+def test_no_question_that_counts_is_said_and_not_divided_by() -> None:
+    text = Page(render(plain({"base": "u", "tuned": "u"}))).text
+    assert "not one can be counted" in text
+
+
+def test_the_headline_names_the_best_of_several_and_says_so() -> None:
+    found = plain({"base": "xxxx", "one": "mxxx", "two": "mmxx"})
+    assert sentences.headline(found).startswith("two, the best of 2 adapters, answers 50%")
+
+
+def test_a_difference_that_may_be_chance_is_called_so() -> None:
+    found = plain({"base": "mxxx", "tuned": "mmxx"})
+    assert "chance alone may well make such a difference (p = 1.00)" in sentences.comparison(found.models[1])
+
+
+def test_a_thousand_questions_make_one_page_that_a_browser_still_opens(tmp_path: Path) -> None:
+    found = plain({"base": "mxinr" * 200, "tuned": "mmmmx" * 200})
+    found.save(tmp_path)
+    path = write_report(found)
+    assert path.read_text().count('class="question"') == 1000
+    assert path.stat().st_size < 10_000_000
