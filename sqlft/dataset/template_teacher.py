@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 from sqlft.card import SchemaCard
-from sqlft.dataset.grammar import Template, expand, known_values, read_roles
-from sqlft.dataset.grammar.filters import Unavailable
+from sqlft.dataset.grammar import Template, Unavailable, expand, read_roles
 from sqlft.problems import SqlftError
 from sqlft.records import Example
 
@@ -18,12 +16,12 @@ class TemplateTeacher:
     """Writes examples by templates, as many from each.
 
     Args:
-        card: Any card; what it does not know (values, ranges, relations, glossary) no template speaks of.
+        card: Any card; what it does not know (values, ranges of dates, relations, glossary) no template speaks of.
         seed: Of all that is drawn. The first examples of a longer list are those of a shorter one.
     """
 
     def __init__(self, card: SchemaCard, seed: int) -> None:
-        self.templates = list(expand(read_roles(card), known_values(card)))
+        self.templates = list(expand(read_roles(card)))
         self.seed = seed
 
     @property
@@ -37,37 +35,28 @@ class TemplateTeacher:
         Raises:
             SqlftError: The card does not offer so many different questions.
         """
-        found: list[Example] = []
-        seen: set[str] = set()
+        found: dict[str, Example] = {}
         rng = random.Random(self.seed)
-        open_templates = [(template, random.Random(f"{self.seed} {template.id}")) for template in self.templates]
-        while len(found) < n and open_templates:
-            rng.shuffle(open_templates)
-            left = []
-            for template, own in open_templates:
-                example = next(_fresh(template, own, seen), None)
-                if example:
-                    seen.add(_folded(example))
-                    found.append(example)
-                    left.append((template, own))
-            open_templates = left
+        lively = [(template, random.Random(f"{self.seed} {template.id}")) for template in self.templates]
+        while len(found) < n and lively:
+            rng.shuffle(lively)
+            lively = [(template, own) for template, own in lively if _add(template, own, found)]
         if len(found) < n:
             raise SqlftError(
-                f"The template teacher finds {len(found)} different questions for this card, not {n}. Ask for fewer examples."
+                f"The template teacher finds {len(found)} different questions for this card, not {n}. Ask for fewer."
             )
-        return found[:n]
+        return list(found.values())[:n]
 
 
-def _fresh(template: Template, rng: random.Random, seen: set[str]) -> Iterator[Example]:
+def _add(template: Template, rng: random.Random, found: dict[str, Example]) -> bool:
+    """Adds a new example of the template; False where the template has none left."""
     for _ in range(_TRIES):
         try:
             example = template.draw(rng)
         except Unavailable:
             continue
-        if _folded(example) not in seen:
-            yield example
-            return
-
-
-def _folded(example: Example) -> str:
-    return " ".join(example.question.lower().split()).rstrip(".?")
+        key = " ".join(example.question.lower().split()).rstrip(".?")
+        if key not in found:
+            found[key] = example
+            return True
+    return False

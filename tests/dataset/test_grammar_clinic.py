@@ -45,7 +45,7 @@ tables:
   - {name: patient_id, type: UInt32}
   - {name: doctor_id, type: UInt16}
   - {name: started_at, type: DateTime, min: '2022-01-01 08:00:00', max: '2024-06-30 17:45:00'}
-  - {name: status, type: "Enum8('completed' = 1, 'cancelled' = 2, 'missed' = 3)", values: [completed, cancelled, missed]}
+  - {name: status, type: "Enum8('done' = 1, 'cancelled' = 2, 'missed' = 3)", values: [done, cancelled, missed]}
   - {name: minutes, type: UInt16, term: length in minutes, min: 5, max: 120}
   - {name: cost, type: "Decimal(9, 2)", min: 20, max: 900}
   - {name: is_emergency, type: Bool, min: 0, max: 1}
@@ -74,7 +74,8 @@ ROWS = {
     "visits": """number AS visit_id, toUInt32(intHash32(number) % 800) AS patient_id,
         toUInt16(intHash32(number + 7) % 55) AS doctor_id,
         toDateTime('2022-01-01 08:00:00') + intHash32(number + 4) % 78800000 AS started_at,
-        CAST([1, 1, 1, 2, 3][1 + intHash32(number + 5) % 5], 'Enum8(\\'completed\\' = 1, \\'cancelled\\' = 2, \\'missed\\' = 3)') AS status,
+        CAST([1, 1, 1, 2, 3][1 + intHash32(number + 5) % 5],
+            'Enum8(\\'done\\' = 1, \\'cancelled\\' = 2, \\'missed\\' = 3)') AS status,
         toUInt16(5 + intHash32(number + 6) % 116) AS minutes, toDecimal64(20 + intHash32(number + 8) % 881, 2) AS cost,
         intHash32(number + 9) % 7 = 0 AS is_emergency FROM numbers(6000)""",
     "prescriptions": """number AS prescription_id, toUInt32(intHash32(number) % 5000) AS visit_id,

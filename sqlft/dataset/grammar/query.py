@@ -1,4 +1,4 @@
-"""Renders SQL in which columns are marked `«table|column»`: names alone for one table, aliases where tables are joined."""
+"""Renders SQL whose columns are marked `«table|column»`: names alone for one table, aliases where tables are joined."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ def render(sql: str, base: Roles) -> str:
         aliases.setdefault(table, next(a for a in (letter, *(f"{letter}{i}" for i in range(2, 99))) if a not in taken))
     if len(aliases) == 1:
         return _MARK.sub(lambda m: _name(m[2]), sql.replace("{from}", base.name))
-    tables = f"{base.name} AS {aliases[base.name]}"
-    for table, alias in list(aliases.items())[1:]:
+    (_, alias), *others = aliases.items()
+    tables = f"{base.name} AS {alias}"
+    for table, alias in others:
         link = next(link for link in base.links if link.parent.name == table)
         tables += f" JOIN {table} AS {alias} ON {link.left.sql} = {link.right.sql}"
     return _MARK.sub(lambda m: f"{aliases[m[1]]}.{_name(m[2])}", sql.replace("{from}", tables))

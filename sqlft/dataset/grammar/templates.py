@@ -4,65 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache, cached_property
-from importlib.resources import files
-from string import Formatter
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import yaml
-
-from sqlft.dataset.grammar.filters import Drawer, Filter, Unavailable, number_of, two_periods, two_values
-from sqlft.dataset.grammar.metrics import Metric, metric
-from sqlft.dataset.grammar.phrases import Group, Scope, free, group
+from sqlft.dataset.grammar.filters import Drawer, joined, two_periods, two_values
+from sqlft.dataset.grammar.frames import Frame, frames, slots
+from sqlft.dataset.grammar.metrics import metric
+from sqlft.dataset.grammar.phrases import Scope, free, group
 from sqlft.dataset.grammar.query import render
-from sqlft.dataset.grammar.roles import Roles, Values
+from sqlft.dataset.grammar.roles import Roles, Unavailable
 from sqlft.dataset.grammar.words import article, sentence
 from sqlft.records import Example
 
 _LEVELS: tuple[Literal["easy", "medium", "hard", "expert"], ...] = ("easy", "medium", "hard", "expert")
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A SQL skeleton and its wordings, as frames.yaml gives them.
-
-    Attributes:
-        ask: Wordings for any metric; those of `count` join them where it counts things, of `measure` where not.
-        plan: For each metric ('none' for none) its 'filters/group', '-' for no filter.
-        points: How much harder than one number it is.
-        split: Two conditions to compare: 'period', 'value', or 'pvalue' (of the table that rows point to).
-        holding: It asks for those whose rows they are: 'users with more than 3 sessions'.
-        tail: A clause may follow the rows.
-    """
-
-    name: str
-    sql: str
-    plan: dict[str, str]
-    ask: list[str] = field(default_factory=list)
-    count: list[str] = field(default_factory=list)
-    measure: list[str] = field(default_factory=list)
-    points: int = 0
-    split: str = ""
-    holding: bool = False
-    tail: bool = True
-
-    @cached_property
-    def slots(self) -> set[str]:
-        return slots(self.sql)
-
-
-@cache
-def slots(text: str) -> set[str]:
-    """The names in braces."""
-    return {name for _, name, _, _ in Formatter().parse(text) if name}
-
-
-@cache
-def frames() -> list[Frame]:
-    """All frames."""
-    text = files("sqlft.dataset.grammar").joinpath("frames.yaml").read_text(encoding="utf-8")
-    return [Frame(name, **frame) for name, frame in yaml.safe_load(text).items()]
 
 
 @dataclass(frozen=True)
@@ -71,7 +25,6 @@ class Template:
 
     Attributes:
         id: Stable: the table, the metric, the filters, the group, the frame: 'sessions-count/where-cat+month/by-cat'.
-        values: In how many of the card's columns each value stands.
     """
 
     id: str
@@ -80,7 +33,6 @@ class Template:
     metric: str
     where: tuple[str, ...]
     group: str
-    values: Values
 
     def draw(self, rng: random.Random) -> Example:
         """Draws one example.
@@ -92,12 +44,11 @@ class Template:
         sql = render(self.frame.sql.format(**draw.sql), self.roles)
         wordings = self.frame.ask + (self.frame.count if draw.words.get("things") else self.frame.measure)
         wordings = [w for w in wordings if all(draw.words.get(slot) for slot in slots(w))]
-        question = sentence(rng.choice(wordings).format(**draw.words))
-        joined, nested = " JOIN " in sql, sql.count("SELECT") > 1
-        points = self.frame.points + max(0, len(self.where) - 1) + joined + nested
-        tags = [self.frame.name, *filter(None, (self.metric, *self.where, self.group)), *["join"] * joined]
+        joins, nested = " JOIN " in sql, sql.count("SELECT") > 1
+        points = self.frame.points + max(0, len(self.where) - 1) + joins + nested
+        tags = [self.frame.name, *filter(None, (self.metric, *self.where, self.group)), *["join"] * joins]
         return Example(
-            question=question,
+            question=sentence(rng.choice(wordings).format(**draw.words)),
             sql=sql,
             source="template",
             template=self.id,
@@ -107,142 +58,106 @@ class Template:
 
 
 class _Draw:
-    """What fills one draw's skeleton (`sql`) and wordings (`words`)."""
+    """What fills one draw's skeleton (`sql`) and wording (`words`)."""
 
     def __init__(self, template: Template, rng: random.Random) -> None:
-        frame, self.rng = template.frame, rng
-        self.drawer = Drawer(rng, template.values, set())
+        self.rng, self.roles, self.frame = rng, template.roles, template.frame
+        self.drawer = Drawer(rng)
+        frame, holding = self.frame, self.frame.holding or template.metric == "distinct"
+        split = {"period": two_periods, "value": two_values}.get(frame.split)
+        pair = split(self.drawer, self.roles) if split else None
         tail = frame.tail and not template.metric.startswith("share")
-        holding = frame.holding or template.metric == "distinct"
-        split = self._split(frame.split, template.roles)
-        self.scope = Scope(self.drawer, template.roles, template.where, holding, tail)
-        rows = self.scope.rows
-        where = self.scope.where
-        self.sql: dict[str, Any] = {
-            "from": "{from}",
-            "where": f" WHERE {where}" if where else "",
-            "prior": f"{where} AND " if where else "",
-        }
-        self.words: dict[str, Any] = {
-            "when": rows.when,
-            "np": rows.say(),
-            "np1": rows.say(one=True),
-            "ps": self.scope.holders,
-        }
-        self.words |= {"np0": rows.say(when=False), "plural": template.roles.plural}
-        measured = metric(template.metric, self.scope) if template.metric else None
-        by = group(template.group, self.scope) if template.group else None
-        if by:
-            self._group(by)
-        if measured:
-            self._metric(measured)
-        if split:
-            self._compare(split, measured)
+        self.scope = Scope(self.drawer, self.roles, template.where, holding, tail)
+        self.metric = metric(template.metric, self.scope) if template.metric else None
+        self.group = group(template.group, self.scope) if template.group else None
+        rows, where = self.scope.rows, joined(self.scope.said) if self.scope.said else ""
+        self.sql: dict[str, Any] = {"from": "{from}", "where": f" WHERE {where}" * bool(where)}
+        self.sql["prior"] = f"{where} AND " * bool(where)
+        self.words: dict[str, Any] = {"np": rows.say(), "np1": rows.say(one=True), "ps": self.scope.holders}
+        self.words |= {"when": rows.when, "plural": self.roles.plural}
+        if by := self.group:
+            self.sql |= {"select": by.select, "by": by.by, "order": by.order}
+            self.words |= {"g": by.word, "gs": by.plural}
+            for i, part in enumerate(by.parts, 1):
+                self.sql[f"by{i}"], self.words[f"g{i}"] = part.by, part.word
+        if found := self.metric:
+            self.sql["metric"] = found.sql
+            self.words |= {"M": found.name[0], "M0": found.name[1], "aM": article(found.name[0]), "short": found.short}
+            if found.things:
+                self.words |= {"things": found.things[0], "things0": found.things[1]}
+        if pair:
+            wordings = list(zip(*(f.when or f.post for f in pair), strict=True))
+            self.words["a"], self.words["b"] = rng.choice(wordings)
+            self.words["A"], self.words["B"] = (words.partition(" ")[2] for words in wordings[0])
+            for name, item in zip("ab", pair, strict=True):
+                self.sql |= {f"cond_{name}": item.sql, f"metric_{name}": found.when(item.sql) if found else ""}
         for slot, fill in _FILLS.items():
-            if slot in frame.slots:
-                fill(self, template, by, measured)
+            if slot in slots(frame.sql):
+                fill(self)
 
-    def _split(self, kind: str, roles: Roles) -> tuple[Filter, Filter] | None:
-        if kind == "period":
-            return two_periods(self.drawer, roles)
-        return two_values(self.drawer, roles) if kind == "value" else None
-
-    def _group(self, by: Group) -> None:
-        self.sql |= {"select": by.select, "by": by.by, "order": by.order}
-        self.words |= {"g": by.word, "gs": by.plural}
-        for i, part in enumerate(by.parts, 1):
-            self.sql[f"by{i}"] = part.by
-            self.words |= {f"g{i}": part.word, f"gs{i}": part.plural}
-
-    def _metric(self, measured: Metric) -> None:
-        self.sql["metric"] = measured.sql
-        self.words["M"], self.words["M0"] = measured.name
-        self.words |= {"aM": article(measured.name[0]), "short": measured.short}
-        if measured.things:
-            self.words["things"], self.words["things0"] = measured.things
-
-    def _compare(self, split: tuple[Filter, Filter], measured: Metric | None) -> None:
-        first, second = split
-        wordings = list(zip(first.when or first.post, second.when or second.post, strict=True))
-        self.words["a"], self.words["b"] = self.rng.choice(wordings)
-        self.words["A"], self.words["B"] = (words.split(" ", 1)[1] for words in wordings[0])
-        self.sql |= {"cond_a": first.sql, "cond_b": second.sql}
-        if measured:
-            self.sql |= {"metric_a": measured.when(first.sql), "metric_b": measured.when(second.sql)}
-            if not self.sql["metric_a"]:
-                raise Unavailable
-
-    def fill_n(self, _template: Template, _by: Group | None, _measured: Metric | None) -> None:
+    def fill_n(self) -> None:
         self.sql["n"] = free("n", self.scope)
 
-    def fill_k(self, _template: Template, by: Group | None, _measured: Metric | None) -> None:
-        fitting = [k for k in (2, 3, 5, 10) if k < (by.size if by else 1000)]
+    def fill_k(self) -> None:
+        fitting = [k for k in (2, 3, 5, 10) if k < (self.group.size if self.group else 1000)]
         if not fitting:
             raise Unavailable
-        k = self.rng.choice(fitting)
-        self.sql["k"] = k
+        self.sql["k"] = k = self.rng.choice(fitting)
         self.words["k"] = self.rng.choice((k, k, {2: "two", 3: "three", 5: "five", 10: "ten"}[k]))
 
-    def fill_x(self, template: Template, _by: Group | None, measured: Metric | None) -> None:
-        assert measured
-        self.sql["x"] = self.words["x"] = measured.bound(self.rng, template.frame.holding)
+    def fill_x(self) -> None:
+        if self.metric:
+            self.sql["x"] = self.words["x"] = self.metric.bound(self.rng, self.frame.holding)
 
-    def fill_key(self, _template: Template, _by: Group | None, _measured: Metric | None) -> None:
+    def fill_key(self) -> None:
         link = self.scope.link
         self.sql["key"] = link.left.sql
-        self.words |= {"parent": link.parent.noun, "parents": link.parent.plural, "one": article(link.parent.noun)}
+        self.words |= {"parent": link.parent.noun, "one": article(link.parent.noun)}
 
-    def fill_id(self, template: Template, _by: Group | None, _measured: Metric | None) -> None:
-        if not template.roles.key:
+    def fill_id(self) -> None:
+        if not self.roles.key:
             raise Unavailable
-        self.sql["id"] = template.roles.key.sql
+        self.sql["id"] = self.roles.key.sql
 
-    def fill_number(self, template: Template, _by: Group | None, _measured: Metric | None) -> None:
-        item = self.drawer.pick(template.roles.measures)
+    def fill_number(self) -> None:
+        item = self.drawer.pick(self.roles.measures)
         self.sql["number"] = item.sql
-        self.words |= {"t": item.word, "at": article(item.word), "y": number_of(self.rng, item)}
+        self.words |= {"t": item.word, "at": article(item.word)}
 
-    def fill_day(self, template: Template, _by: Group | None, _measured: Metric | None) -> None:
-        if not template.roles.event:
+    def fill_day(self) -> None:
+        if not self.roles.event:
             raise Unavailable
-        self.sql["day"] = self.drawer.day(template.roles).day
+        self.sql["day"] = self.drawer.day(self.roles).day
 
-    def fill_first(self, template: Template, _by: Group | None, _measured: Metric | None) -> None:
-        first = self.drawer.dated(self.rng.choice(("month", "month", "year", "quarter")), template.roles, "first")
-        self.sql["first"], self.words["first"] = first.sql, self.rng.choice(first.when)
+    def fill_first(self) -> None:
+        unit = self.rng.choice(("month", "month", "year", "quarter"))
+        period = self.drawer.dated(unit, self.roles, "first")
+        self.sql["first"], self.words["first"] = period.sql, self.rng.choice(period.when)
         if self.scope.link.parent.newcomers and not any(f.head for f in self.scope.own):
             self.words["newcomers"] = f"first-time {self.scope.holders}"
 
 
-_FILLS: dict[str, Callable[[_Draw, Template, Group | None, Metric | None], None]] = {
+_FILLS: dict[str, Callable[[_Draw], None]] = {
     name: getattr(_Draw, f"fill_{name}") for name in ("n", "k", "x", "key", "id", "number", "day", "first")
 }
 
 
-def expand(tables: list[Roles], values: Values) -> Iterator[Template]:
+def expand(tables: list[Roles]) -> Iterator[Template]:
     """Every template that some draw on these tables can fill."""
     for roles in tables:
         for frame in frames():
             for kind, shapes in frame.plan.items():
                 for shape in shapes.split():
-                    where, _, by = shape.partition("/")
-                    template = Template(
-                        _id(roles, frame, kind, where, by),
-                        roles,
-                        frame,
-                        "" if kind == "none" else kind,
-                        tuple(where.split("+")) if where != "-" else (),
-                        by,
-                        values,
-                    )
+                    template = _template(roles, frame, "" if kind == "none" else kind, *shape.partition("/")[::2])
                     if _works(template):
                         yield template
 
 
-def _id(roles: Roles, frame: Frame, kind: str, where: str, by: str) -> str:
-    parts = [roles.short if kind == "none" else f"{roles.short}-{kind}"]
-    parts += [f"where-{where}"] * (where != "-") + [f"by-{by}"] * bool(by)
-    return "/".join(parts + [frame.name] * (frame.name not in ("scalar", "by")))
+def _template(roles: Roles, frame: Frame, kind: str, where: str, by: str) -> Template:
+    filters = () if where == "-" else tuple(where.split("+"))
+    parts = ["-".join(filter(None, (roles.short, kind))), f"where-{where}" if filters else "", f"by-{by}" if by else ""]
+    parts.append(frame.name if frame.name not in ("scalar", "by") else "")
+    return Template("/".join(filter(None, parts)), roles, frame, kind, filters, by)
 
 
 def _works(template: Template) -> bool:

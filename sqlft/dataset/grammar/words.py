@@ -1,31 +1,27 @@
-"""English for the grammar: plurals, articles, lists, dates in words, round numbers."""
+"""English for the grammar: plurals, articles, lists, round numbers."""
 
 from __future__ import annotations
 
-import datetime
 import math
 import random
 import re
 from collections.abc import Sequence
 
 MONTHS = "January February March April May June July August September October November December".split()
-_ORDINALS = ("first", "second", "third", "fourth")
-_IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women", "status": "statuses"}
+_IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women"}
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun or of a noun phrase: its last word's, or the one before 'of'."""
+    """The plural of a noun, or of the noun before an 'of'."""
     head, of, rest = noun.partition(" of ")
-    *before, last = head.split(" ")
+    before, blank, last = head.rpartition(" ")
     if last in _IRREGULAR:
         last = _IRREGULAR[last]
     elif re.search(r"[^aeiou]y$", last):
         last = last[:-1] + "ies"
-    elif re.search(r"(s|x|z|ch|sh)$", last):
-        last += "es"
     else:
-        last += "s"
-    return " ".join([*before, last]) + of + rest
+        last += "es" if re.search(r"(s|x|z|ch|sh)$", last) else "s"
+    return before + blank + last + of + rest
 
 
 def article(noun: str) -> str:
@@ -41,28 +37,9 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def sentence(text: str) -> str:
-    """The text with a capital at its beginning."""
-    return text[0].upper() + text[1:]
-
-
 def spoken(name: str) -> str:
     """A column's or table's name as words."""
     return name.replace("_", " ").strip().lower()
-
-
-def month_words(day: datetime.date) -> tuple[str, ...]:
-    name = f"{MONTHS[day.month - 1]} {day.year}"
-    return f"in {name}", f"during {name}", f"in {name[:3]} {day.year}", f"in {day:%Y-%m}"
-
-
-def quarter_words(day: datetime.date) -> tuple[str, ...]:
-    number = (day.month + 2) // 3
-    return (
-        f"in Q{number} {day.year}",
-        f"during Q{number} {day.year}",
-        f"in the {_ORDINALS[number - 1]} quarter of {day.year}",
-    )
 
 
 def round_number(rng: random.Random, low: float, high: float, whole: bool) -> int | float:
@@ -71,6 +48,10 @@ def round_number(rng: random.Random, low: float, high: float, whole: bool) -> in
     step: float = 10.0 ** math.floor(math.log10(span / 4))
     if step == 1 and span >= 30:
         step = 5.0
-    value = round((low + span * rng.uniform(0.1, 0.7)) / step) * step
-    value = min(max(value, low), high)
+    value = min(max(round((low + span * rng.uniform(0.1, 0.7)) / step) * step, low), high)
     return round(value) if whole or value == round(value) else round(value, 4)
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[0].upper() + text[1:]
