@@ -44,4 +44,4 @@ def comparison(model: ModelFigures) -> str:
 
 
 def _of(share: Share) -> str:
-    return f"{percent(share.value)} (n = {share.n}, 95% interval {100 * share.low:.0f} to {percent(share.high)})"
+    return f"{percent(share.value)} (n={share.n}, 95% CI {100 * share.low:.0f}–{percent(share.high)})"
