@@ -20,12 +20,12 @@ from urllib.parse import quote, unquote, urlsplit
 from sqlft.database.clauses import split_format, statements
 from sqlft.database.errors import ConnectError, QueryError
 from sqlft.database.result import Result
-from sqlft.database.wire import read_result
+from sqlft.database.wire import may_hide_floats, read_result
 from sqlft.problems import Problem, WrongUse
 
 CONNECT_SECONDS = 5
 # JSON has no nan and no inf; without this ClickHouse writes null for them
-WIRE_SETTINGS = {"output_format_json_quote_denormals": 1}
+_QUOTE_FLOATS = "output_format_json_quote_denormals"
 
 _FORMS = (
     "Write chdb://memory, chdb:///absolute/path, chdb://./relative/path, clickhouse://user@host:8123/database, "
@@ -81,8 +81,8 @@ def parse_dsn(dsn: str) -> Address:
     try:
         parts = urlsplit(dsn)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise wrong(f"not a DSN ({error})", _SECRET) from None
+    except ValueError:
+        raise wrong("its host or port cannot be read", _SECRET) from None
     if parts.scheme not in ("clickhouse", "clickhouses"):
         raise wrong("not a DSN that sqlft knows")
     if not host:
@@ -109,6 +109,8 @@ class Database:
     def __init__(self, address: Address, client: Any) -> None:
         self.address = address
         self._client = client
+        quotes = client.server_settings.get(_QUOTE_FLOATS)
+        self._hides_floats = quotes is None or (quotes.readonly == 1 and quotes.value != "1")
         self._turn = threading.Lock() if address.embedded else nullcontext()
 
     def __repr__(self) -> str:
@@ -169,7 +171,7 @@ class Database:
         except Error as error:
             raise _connect_error(address, error) from None
         database = cls(address, client)
-        wire = {name: value for name, value in WIRE_SETTINGS.items() if database.may_set(name)}
+        wire = {} if database._hides_floats else {_QUOTE_FLOATS: 1}
         for name, value in {**wire, **(settings or {})}.items():
             try:
                 client.set_client_setting(name, value)
@@ -194,8 +196,11 @@ class Database:
             raise QueryError("More than one statement; write one.", 62, "SYNTAX_ERROR")
         query, format_name = split_format(sql)
         started = time.perf_counter()
-        body = self._send(query, settings, "JSONCompact")
-        return read_result(body, time.perf_counter() - started, format_name)
+        result = read_result(self._send(query, settings, "JSONCompact"), time.perf_counter() - started, format_name)
+        if self._hides_floats and may_hide_floats(result):
+            body = self._send(query, settings, "JSONCompactStrings")
+            result = read_result(body, result.elapsed, format_name, texts=True)
+        return result
 
     def command(self, sql: str) -> None:
         """Runs a statement that returns nothing: DDL, INSERT … SELECT."""

@@ -19,6 +19,7 @@ _KINDS: dict[int, Kind] = {
     396: "limit",  # TOO_MANY_ROWS_OR_BYTES
     497: "refused",  # ACCESS_DENIED
 }
+_PREFIX = re.compile(r"^.*?Code: \d+\. DB::Exception: (?:Code: \d+\. DB::Exception: )*", re.DOTALL)
 _NAME = re.compile(r"\s*\(([A-Z][A-Z0-9_]+)\)\s*(?:\(version .*)?$", re.DOTALL)
 _HINT = re.compile(r"Maybe you meant:? (\[[^\]]*\]|\S+?)\??\.?(?=\s|$)")
 
@@ -54,7 +55,7 @@ class QueryError(SqlftError):
         """Reads an error as ClickHouse writes it: 'Code: 47. DB::Exception: … (UNKNOWN_IDENTIFIER) (version …)'."""
         found = re.search(r"Code: (\d+)\.", text)
         code = code or (int(found[1]) if found else 0)
-        message = " ".join((text.partition("DB::Exception:")[2] or text).split())
+        message = " ".join(_PREFIX.sub("", text).split())
         name = _NAME.search(message)
         message = _NAME.sub("", message)
         hint = _HINT.search(message)

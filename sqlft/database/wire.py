@@ -1,8 +1,9 @@
 """Reads ClickHouse's JSONCompact into exact Python cells, guided by the columns' types.
 
 What the JSON says of a number depends on the server's version and profile (64-bit integers quoted or not, decimals as
-numbers), so the type decides, never the look. Text that is not UTF-8 arrives with replacement characters: ClickHouse's
-own JSON formats do that.
+numbers), so the type decides, never the look. Where the profile writes null for nan and inf and the user may not change
+it, JSONCompactStrings tells them apart, and is read here too. Text that is not UTF-8 arrives with replacement
+characters: ClickHouse's own JSON formats do that.
 """
 
 from __future__ import annotations
@@ -25,14 +26,21 @@ class _Number(str):
     """A JSON number with a fraction or exponent, as it was written."""
 
 
-def read_result(body: bytes, elapsed: float = 0.0, format_name: str = "") -> Result:
-    """Reads one JSONCompact document; an empty body is the result without columns of a statement that returns none."""
+def read_result(body: bytes, elapsed: float = 0.0, format_name: str = "", texts: bool = False) -> Result:
+    """Reads one JSONCompact document; an empty body is the result without columns of a statement that returns none.
+
+    Args:
+        body: What the engine sent.
+        elapsed: Seconds, for the result.
+        format_name: The FORMAT clause that was taken off, for the result.
+        texts: The document is JSONCompactStrings.
+    """
     if not body:
         return Result([], [], elapsed=elapsed, format=format_name)
-    exact = b"Decimal" in body
-    document = json.loads(body, parse_float=_Number if exact else None)
+    document = json.loads(body, parse_float=_Number if b"Decimal" in body else None)
     types = [column["type"] for column in document["meta"]]
-    decoders = [(place, decode) for place, kind in enumerate(types) if (decode := _decoder(kind))]
+    readers = [_text_decoder(kind) if texts else _decoder(kind) for kind in types]
+    decoders = [(place, decode) for place, decode in enumerate(readers) if decode]
 
     def row(cells: list[Any]) -> tuple[Any, ...]:
         for place, decode in decoders:
@@ -52,6 +60,13 @@ def read_result(body: bytes, elapsed: float = 0.0, format_name: str = "") -> Res
         total_rows=len(rows),
         format=format_name,
     )
+
+
+def may_hide_floats(result: Result) -> bool:
+    """Whether a column with floats holds a NULL, which may have been nan or inf where the profile quotes neither."""
+    places = [place for place, kind in enumerate(result.types) if "Float" in kind]
+    blocks = [*result.rows, *([result.totals] if result.totals else []), *(result.extremes or ())]
+    return any("None" in repr(row[place]) for row in blocks for place in places)
 
 
 def split_type(kind: str) -> tuple[str, list[str]]:
@@ -100,25 +115,23 @@ def _decoder(kind: str) -> Decoder | None:
     return None if _TEXT.match(name) else _untyped
 
 
-def _element(argument: str) -> Decoder | None:
+def _element(argument: str) -> tuple[str, Decoder | None]:
     """A tuple's element is a type, or a name and a type."""
-    name = re.match(r"(?:`(?:[^`\\]|\\.)*`|\w+)\s+(?=\w)", argument)
-    return _decoder(argument[name.end() :] if name else argument)
+    name = re.match(r"(`(?:[^`\\]|\\.)*`|\w+)\s+(?=\w)", argument)
+    return (name[1].strip("`"), _decoder(argument[name.end() :])) if name else ("", _decoder(argument))
 
 
 def _of_list(decode: Decoder | None) -> Decoder | None:
     return (lambda cells: [None if cell is None else decode(cell) for cell in cells]) if decode else None
 
 
-def _of_tuple(decoders: list[Decoder | None]) -> Decoder:
-    def each(cells: list[Any]) -> list[Any]:
-        pairs = zip(cells, decoders, strict=True)
-        return [cell if cell is None or not decode else decode(cell) for cell, decode in pairs]
+def _of_tuple(elements: list[tuple[str, Decoder | None]]) -> Decoder:
+    names = [name for name, _ in elements]
 
     def tuple_cell(cells: Any) -> Any:
-        if isinstance(cells, dict):
-            return dict(zip(cells, each(list(cells.values())), strict=True))
-        return each(cells)
+        pairs = zip(cells.values() if isinstance(cells, dict) else cells, elements, strict=True)
+        values = [cell if cell is None or not decode else decode(cell) for cell, (_, decode) in pairs]
+        return dict(zip(names, values, strict=True)) if all(names) else values
 
     return tuple_cell
 
@@ -135,3 +148,43 @@ def _untyped(cell: Any) -> Any:
     if isinstance(cell, dict):
         return {key: _untyped(item) for key, item in cell.items()}
     return cell
+
+
+def _text_decoder(kind: str) -> Decoder:
+    """What reads a cell of JSONCompactStrings: ClickHouse's own text of the value."""
+    name, arguments = split_type(kind)
+    decode = _decoder(kind)
+    if name in ("Array", "Tuple", "Map"):
+        return lambda text: (decode or list)(_nested(text))
+    if name == "Nullable":
+        inner = _text_decoder(arguments[0])
+        return lambda text: None if text == "ᴺᵁᴸᴸ" else inner(text)
+    if name == "LowCardinality":
+        return _text_decoder(arguments[0])
+    if name == "Bool":
+        return lambda text: text == "true"
+    return decode if decode and decode is not _untyped else str
+
+
+_PIECE = re.compile(r"\s*(?:'((?:[^'\\]|\\.|'')*)'|([\[({])|([\])}])|([:,])|([^\[\](){}:,'\s]+))")
+
+
+def _nested(text: str) -> Any:
+    """Reads ClickHouse's text of an array, tuple or map; numbers stay text, for the typed decoders."""
+    stack: list[tuple[str, list[Any]]] = [("", [])]
+    for string, opening, closing, between, bare in _PIECE.findall(text):
+        if opening:
+            stack.append((opening, []))
+        elif closing:
+            bracket, items = stack.pop()
+            stack[-1][1].append(dict(zip(items[::2], items[1::2], strict=True)) if bracket == "{" else items)
+        elif bare:
+            stack[-1][1].append({"NULL": None, "true": True, "false": False}.get(bare, bare))
+        elif not between:
+            stack[-1][1].append(_unescaped(string))
+    return stack[0][1][0]
+
+
+def _unescaped(text: str) -> str:
+    plain = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
+    return re.sub(r"\\(.)|''", lambda found: plain.get(found[1], found[1]) if found[1] else "'", text, flags=re.DOTALL)
