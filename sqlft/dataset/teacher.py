@@ -54,16 +54,17 @@ def write_pairs(
             templates too few questions.
     """
     if recipe.teacher.kind == "template":
-        return _from_templates(recipe, card)
+        return _from_templates(recipe, card, progress)
     from sqlft.dataset.openai_teacher import OpenAITeacher  # the openai client takes 2 s to import
 
     return OpenAITeacher(recipe, card, seeds, folder / "journal.jsonl").write(progress)
 
 
-def _from_templates(recipe: Recipe, card: SchemaCard) -> Written:
+def _from_templates(recipe: Recipe, card: SchemaCard, progress: Progress) -> Written:
     from sqlft.dataset.template_teacher import TemplateTeacher
 
     examples = TemplateTeacher(card, recipe.seed).examples(recipe.teacher.examples)
+    progress("teacher", len(examples), recipe.teacher.examples, "")
     return Written([with_format(example, recipe.prompt.format_clause) for example in examples])
 
 

@@ -92,7 +92,7 @@ def test_the_template_teacher_fills_every_part(recipe):
         assert fold_sql(example.sql) not in known and fold_question(example.question) not in asked
     templates = {example.template for example in parts["train"]}
     assert not templates & {example.template for example in parts["heldout_templates"]}
-    assert ("queries", 300, 300, "") in lines
+    assert ("teacher", 300, 300, "") in lines and ("queries", 300, 300, "") in lines
 
 
 def test_the_same_recipe_builds_the_same_files(recipe):
