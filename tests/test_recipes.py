@@ -1,0 +1,102 @@
+"""Every recipe and launcher file of the repository parses, says what it promises, and points at files that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sqlft.card import SchemaCard
+from sqlft.recipe import Recipe, load_recipe
+
+ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+LAUNCHERS = sorted((ROOT / "recipes" / "accelerate").glob("*.yaml"))
+
+
+def recipe(name: str) -> Recipe:
+    return load_recipe(ROOT / "recipes" / f"{name}.yaml")
+
+
+def test_the_recipes_that_are_promised_are_there():
+    assert {"llama31-8b-qlora", "llama31-8b-lora", "article", "tiny-cpu"} <= {path.stem for path in RECIPES}
+    assert {path.stem for path in LAUNCHERS} == {"single_gpu", "ddp", "fsdp", "multi_node"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_parses_and_its_files_are_there(path):
+    found = load_recipe(path)
+    assert found.name == path.stem
+    assert SchemaCard.load(found.schema_).tables and found.seeds.is_file() and found.golden.is_file()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_trl_takes_a_recipes_training_section(path, tmp_path, monkeypatch):
+    from sqlft.training import sftconfig
+
+    monkeypatch.chdir(tmp_path)
+    found = load_recipe(path)
+    config = sftconfig(found)
+    assert config.max_length is None and config.learning_rate == found.training["learning_rate"]
+
+
+def test_qlora_is_nf4_twice_quantised_in_bfloat16_on_every_linear_layer():
+    found = recipe("llama31-8b-qlora")
+    model = found.model
+    assert (model.quantization, model.double_quantization, model.dtype, model.attention) == (
+        "nf4",
+        True,
+        "bfloat16",
+        "sdpa",
+    )
+    assert (found.lora.r, found.lora.targets) == (32, "all-linear")
+    assert found.training["max_steps"] == 50 and found.training["learning_rate"] == 1e-4
+    assert found.training["gradient_checkpointing"] is True
+    assert recipe("llama31-8b-lora").model.quantization == "none"
+
+
+def test_the_articles_walk():
+    found = recipe("article")
+    teacher = found.teacher
+    assert (teacher.model, teacher.temperature, teacher.seeds_per_prompt, teacher.examples) == ("gpt-4o", 0.5, 3, 2000)
+    assert found.split.train == 200 and found.prompt.format_clause
+    assert found.training["max_steps"] == 50 and found.training["learning_rate"] == 1e-4
+
+
+def test_the_demo_pays_nobody_and_holds_questions_out():
+    found = recipe("tiny-cpu")
+    assert found.teacher.kind == "template" and found.database.dsn.startswith("chdb://")
+    assert found.split.heldout >= 200 and found.split.heldout_templates > 0 and found.prompt.card == "compact"
+    assert Path(found.model.base).name == "tiny-base"
+
+
+@pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.stem)
+def test_accelerate_reads_a_launcher_file(path):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(path))
+    assert config.mixed_precision == "bf16" and config.main_training_function == "main"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "machines"),
+    [("single_gpu", "NO", 1), ("ddp", "MULTI_GPU", 1), ("fsdp", "FSDP", 1), ("multi_node", "MULTI_GPU", 2)],
+)
+def test_a_launcher_file_starts_what_its_name_says(name, kind, machines):
+    config = yaml.safe_load((ROOT / "recipes" / "accelerate" / f"{name}.yaml").read_text())
+    assert (config["distributed_type"], config["num_machines"]) == (kind, machines)
+    assert config["num_processes"] % machines == 0
+
+
+def test_accelerate_knows_every_fsdp_key():
+    from accelerate.commands.launch import launch_command_parser
+
+    options = {option for action in launch_command_parser()._actions for option in action.option_strings}
+    keys = yaml.safe_load((ROOT / "recipes" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
+    assert [key for key in keys if f"--{key}" not in options] == []
+
+
+@pytest.mark.parametrize("path", [*RECIPES, *LAUNCHERS], ids=lambda path: path.stem)
+def test_files_that_comments_name_are_there(path):
+    named = re.findall(r"\b(?:recipes|scripts|data|docs)/[\w./-]+\w", path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
