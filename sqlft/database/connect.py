@@ -245,10 +245,10 @@ def _connect_error(address: Address, error: Any) -> ConnectError:
             f"close it before {address}, or use another process."
         )
     if address.embedded:
-        reason = QueryError.parse(text)
-        if "ock file" in text:
+        if "EmbeddedServer: . " in text:  # chdb 4.4 writes why to standard error only
             return ConnectError(f"{address} is in use by another process: wait until it ends, or use another folder.")
-        return ConnectError(f"The embedded engine cannot open {address}: {reason.message}")
+        reason = re.sub(r".*(filesystem error: )|, Stack trace.*", "", text, flags=re.DOTALL)
+        return ConnectError(f"The embedded engine cannot open {address}: {reason}; use another folder.")
     place, causes = f"{address.host}:{address.port}", _causes(error)
     if error.code in _WRONG_USER:
         return ConnectError(

@@ -60,10 +60,9 @@ SELECT
     user_id, user_id * 100 + n AS session_id, action_date,
     toUInt64(5 + floor(s6 * s6 * if(is_mobile, 420, 900)) + if(buys, 120 + floor(s7 * 400), 0)) AS session_duration,
     os, browser,
-    toUInt8(s8 < if(is_fraudster, 0.4, 0) + 0.003
+    toUInt8(s8 < transform(year, [2021, 2022, 2023], [0.5, 0.9, 1.5], 1.1) * (if(is_fraudster, 0.33, 0) + 0.003
         * transform(os, ['Android', 'Windows', 'Linux'], [2.5, 1.5, 3.], 0.6)
-        * transform(browser, ['Chrome', 'Firefox', 'Edge'], [1., 1.8, 1.3], 0.7)
-        * transform(year, [2021, 2022, 2023], [0.5, 1., 1.9], 1.3)) AS is_fraud,
+        * transform(browser, ['Chrome', 'Firefox', 'Edge'], [1., 1.8, 1.3], 0.7))) AS is_fraud,
     toFloat32(if(buys, round((7 + 380 * s7 * s7 * s7) * spends * if(month >= 11, 1.25, 1), 2), 0)) AS revenue
 FROM (
     SELECT *,

@@ -1,5 +1,7 @@
 import math
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +121,35 @@ def test_query_errors_survive_pickling(kind: type[QueryError]) -> None:
 def test_a_second_place_for_the_embedded_engine_is_refused(db: Database, tmp_path: Path) -> None:
     with pytest.raises(SqlftError, match=r"has chdb://memory open, .* one place per process"):
         Database.connect(f"chdb://{tmp_path}/engine")
+
+
+OPEN = """
+import sys
+from sqlft.database import ConnectError, Database
+try:
+    db = Database.connect(sys.argv[1])
+    print("open", flush=True)
+    sys.stdin.read()
+except ConnectError as error:
+    print(error, flush=True)
+"""
+
+
+def test_a_folder_in_use_and_a_folder_that_cannot_be_are_told_apart(tmp_path: Path) -> None:
+    def start(place: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", OPEN, f"chdb://{place}"]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    (tmp_path / "file").write_text("")
+    holder = start(tmp_path / "shop")
+    assert holder.stdout and holder.stdout.readline() == "open\n"
+    second, odd = start(tmp_path / "shop"), start(tmp_path / "file")
+    assert "is in use by another process: wait" in second.communicate()[0]
+    message = odd.communicate()[0]
+    assert "cannot open" in message and "File exists" in message and "Stack trace" not in message
+    holder.communicate()
 
 
 @pytest.mark.parametrize(
