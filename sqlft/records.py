@@ -115,7 +115,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         WrongUse: The file cannot be read, or a line is not a JSON object.
     """
     try:
-        file = path.open(encoding="utf-8")
+        file = path.open("rb")
     except OSError as error:
         raise WrongUse(Problem(str(path), "file", str(error.strerror), "Write the path of a JSONL file.")) from error
     with file:
@@ -123,14 +123,17 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
-            except json.JSONDecodeError as error:
-                cut = "" if line.endswith("\n") else ", and the file ends in the middle of it"
+                value = json.loads(line.decode())
+            except (ValueError, RecursionError) as error:  # not JSON, or a file that ends in the middle of a character
+                cut = "" if line.endswith(b"\n") else ", and the file ends in the middle of it"
+                why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+                what = repr(line[:60].decode(errors="replace"))
                 raise WrongUse(
-                    Problem(f"{path}:{number}", repr(line[:60]), f"not a JSON object ({error.msg}{cut})", "Mend or delete the line.")
+                    Problem(f"{path}:{number}", what, f"not a JSON object ({why}{cut})", "Mend or delete the line.")
                 ) from error
             if not isinstance(value, dict):
-                raise WrongUse(Problem(f"{path}:{number}", repr(line[:60]), "not a JSON object", "Write one object a line."))
+                what = repr(line[:60].decode(errors="replace"))
+                raise WrongUse(Problem(f"{path}:{number}", what, "not a JSON object", "Write one object a line."))
             yield number, value
 
 
