@@ -1,0 +1,114 @@
+"""Fine-tune an open-weights model into the SQL analyst of one ClickHouse database.
+
+The command line's work as four functions, for notebooks and programs: `build`, `train`, `evaluate`, `load`. Each takes
+a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlft.dataset.build import BuildReport
+    from sqlft.evaluation import Results
+    from sqlft.model import SqlModel
+    from sqlft.recipe import Recipe
+    from sqlft.training import TrainingRun
+
+__all__ = ["build", "evaluate", "load", "train"]
+
+
+def build(recipe: Recipe | Path | str, overrides: Sequence[str] = ()) -> BuildReport:
+    """Lets the teacher write pairs, cleans them and splits them into runs/NAME/dataset.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+
+    Raises:
+        SqlftError: As `sqlft build` would say it; WrongUse where the recipe or its files are wrong.
+    """
+    from sqlft.dataset.build import build as build_dataset
+    from sqlft.progress import Stages
+
+    with Stages() as stages:
+        return build_dataset(_recipe(recipe, overrides), progress=stages)
+
+
+def train(recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, resume: bool = False) -> TrainingRun:
+    """Fine-tunes an adapter on the dataset that `build` made; `run.adapter` is its PEFT folder.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+        resume: Go on from the last checkpoint.
+
+    Raises:
+        SqlftError: As `sqlft train` would say it; WrongUse where the recipe or its files are wrong.
+    """
+    from sqlft.training import StatusLine
+    from sqlft.training import train as train_adapter
+
+    if os.environ.get("RANK", "0") != "0":
+        return train_adapter(_recipe(recipe, overrides), resume=resume)
+    with StatusLine() as line:
+        return train_adapter(_recipe(recipe, overrides), resume=resume, progress=line)
+
+
+def evaluate(
+    recipe: Recipe | Path | str,
+    adapters: Sequence[Path | str] = (),
+    on: str = "golden",
+    overrides: Sequence[str] = (),
+) -> Results:
+    """Asks the base and each adapter the same questions; writes results.json, predictions.jsonl and report.html.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        adapters: Adapter folders, or names of runs; the base alone where there are none.
+        on: 'golden', 'heldout', 'heldout_templates', 'validation', or the path of a file of questions.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+
+    Raises:
+        SqlftError: As `sqlft evaluate` would say it; WrongUse where the recipe or its files are wrong.
+    """
+    from sqlft.evaluation import evaluate as evaluate_adapters
+    from sqlft.progress import Stages
+    from sqlft.report import write_report
+
+    with Stages() as stages:
+        results = evaluate_adapters(_recipe(recipe, overrides), adapters, on, progress=stages)
+    write_report(results)
+    return results
+
+
+def load(source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None) -> SqlModel:
+    """Loads a model that answers questions with SQL.
+
+    Args:
+        source: A run, its folder or its adapter's folder; or a recipe or its path, which is the run's adapter where it
+            has been trained, else the base.
+        adapter: An adapter's folder to load instead.
+
+    Raises:
+        SqlftError: The base cannot be loaded, or the adapter does not fit it; WrongUse where there is neither.
+    """
+    from sqlft.model import SqlModel
+
+    return SqlModel.load(source, adapter)
+
+
+def _recipe(recipe: Recipe | Path | str, overrides: Sequence[str]) -> Recipe:
+    from sqlft.problems import Problem, WrongUse
+    from sqlft.recipe import Recipe, load_recipe
+
+    if not isinstance(recipe, Recipe):
+        return load_recipe(recipe, overrides)
+    if overrides:
+        raise WrongUse(
+            Problem("overrides", ", ".join(overrides), "a recipe that is read already takes none", "Give its path.")
+        )
+    return recipe
