@@ -193,3 +193,15 @@ def test_more_examples_than_the_card_offers_are_an_error_that_says_how_many_ther
     small = SchemaCard(tables=[CARD.tables[0].model_copy(update={"columns": CARD.tables[0].columns[:1]})])
     with pytest.raises(SqlftError, match=r"finds \d+ different questions for this card, not 500"):
         TemplateTeacher(small, 0).examples(500)
+
+
+def test_one_wording_means_one_query_whatever_its_values(teacher: TemplateTeacher) -> None:
+    found: dict[str, dict[str, Example]] = {}
+    for example in teacher.examples(2500):
+        question = re.sub("|".join(VALUES), "?", example.question)
+        question = re.sub(r"\b\d{4}-\d\d(?!-)|\b[A-Z][a-z]{2,8} (?=20\d\d)", "month ", question)
+        shape = re.sub(r"\b\d[\d.-]*", "#", question).lower().rstrip(".?")
+        found.setdefault(shape, {})[masked(example.sql)] = example
+    twofold = [list(sqls.values()) for sqls in found.values() if len(sqls) > 1]
+    unlike = [pair for pair in twofold if len({re.sub(r"\b(os|browser)\b", "", masked(e.sql)) for e in pair}) > 1]
+    assert not unlike

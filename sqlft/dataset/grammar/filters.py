@@ -97,7 +97,10 @@ class Drawer:
         sql, words = date_condition(self.rng, role, item, column)
         if roles.event or column:
             return Filter(sql, when=words)
-        return Filter(sql, post=(f"with {article(item.word)} {words[0]}",))
+        verb = item.participle
+        return Filter(
+            sql, post=tuple(f"{verb} {word}" for word in words) if verb else (f"with {article(item.word)} {words[0]}",)
+        )
 
 
 def _bare(item: Field, value: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ class Metric:
         things: For counts, what is counted, likewise.
         short: Its name without the rows: 'total revenue'.
         when: The same aggregate over the rows that meet a condition, by an -If combinator; '' where it has none.
+        scaled: It is a Decimal, whose quotients keep its scale: -0.74 for -0.740255.
         bound: Draws a number to compare it with: of a group's rows, or of one holder's.
     """
 
@@ -32,6 +33,7 @@ class Metric:
     things: Said | None = None
     short: str = ""
     when: Callable[[str], str] = lambda condition: ""
+    scaled: bool = False
     bound: Callable[[random.Random, bool], int | float] = lambda rng, one: rng.choice((5, 10, 20, 25))
 
 
@@ -66,7 +68,7 @@ def _count_bound(rng: random.Random, one: bool) -> int:
 
 
 def _counted(sql: str, things: str, scope: Scope, when: Callable[[str], str]) -> Metric:
-    return Metric(sql, scope.fill(f"number of {things}"), scope.fill(things), "number", when, _count_bound)
+    return Metric(sql, scope.fill(f"number of {things}"), scope.fill(things), "number", when, bound=_count_bound)
 
 
 _MEASURES = {
@@ -98,7 +100,7 @@ def _measure(kind: str, item: Field, scope: Scope) -> Metric:
         number = round_number(rng, low, low + (high - low) * 0.4, item.whole)
         return number * 50 if kind == "sum" and not one else number
 
-    return Metric(f"{function}({item.sql})", scope.fill(name), None, short, when, bound)
+    return Metric(f"{function}({item.sql})", scope.fill(name), None, short, when, "Decimal" in item.column.type, bound)
 
 
 def _share(role: str, scope: Scope) -> Metric:

@@ -204,10 +204,10 @@ def group(role: str, scope: Scope) -> Group:
     if role in _TIMES:
         date = drawer.day(roles)
         function, word = _TIMES[role]
-        word += "" if roles.event else f" of {date.word}"
+        of = "" if roles.event else f" {date.participle or f'of {date.word}'}"
         select = date.day if role == "day" else f"{function.format(date.sql)} AS {free(role, scope)}"
         by = select.rpartition(" AS ")[2]
-        return Group(select, by, word, plural(word), f" ORDER BY {by}", 7 if role == "weekday" else 1000)
+        return Group(select, by, word + of, plural(word) + of, f" ORDER BY {by}", 7 if role == "weekday" else 1000)
     if role == "parent":
         link = scope.link
         return Group(link.left.sql, link.left.sql, link.parent.noun, link.parent.plural)

@@ -62,6 +62,11 @@ class Field:
         return low, high
 
     @property
+    def participle(self) -> str:
+        """'registered' of a date that is called 'registered on'; else nothing."""
+        return self.word[:-3] if self.word.endswith((" on", " at")) else ""
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """The range of a number; a guess where the card does not say."""
         if self.column.min is None or self.column.max is None:

@@ -70,6 +70,8 @@ class _Draw:
         self.scope = Scope(self.drawer, self.roles, template.where, holding, tail)
         self.metric = metric(template.metric, self.scope) if template.metric else None
         self.group = group(template.group, self.scope) if template.group else None
+        if self.metric and self.metric.scaled and "/" in frame.sql:
+            raise Unavailable
         rows, where = self.scope.rows, joined(self.scope.said) if self.scope.said else ""
         self.sql: dict[str, Any] = {"from": "{from}", "where": f" WHERE {where}" * bool(where)}
         self.sql["prior"] = f"{where} AND " * bool(where)
