@@ -25,7 +25,11 @@ def read_identity(adapter: Path) -> dict[str, Any]:
     """
     if not (adapter / "adapter_config.json").is_file():
         near = adapter / "adapter"
-        advice = f"Write {near}." if (near / "adapter_config.json").is_file() else "Write a folder that `sqlft train` or PEFT saved."
+        advice = (
+            f"Write {near}."
+            if (near / "adapter_config.json").is_file()
+            else "Write a folder that `sqlft train` or PEFT saved."
+        )
         raise WrongUse(Problem(str(adapter), "adapter", "there is no adapter_config.json in it", advice))
     path = adapter / IDENTITY
     return dict(json.loads(path.read_text())) if path.is_file() else {}
@@ -49,11 +53,19 @@ def check_identity(base: Base, adapter: Path) -> list[str]:
     identity = read_identity(adapter)
     config = json.loads((adapter / "adapter_config.json").read_text())
     if not identity:
-        return [f"{adapter}: no {IDENTITY}, so that its base ({config.get('base_model_name_or_path')}) and quantization are taken on trust"]
+        return [
+            f"{adapter} has no {IDENTITY}: that it belongs to this base at this quantization is taken on trust "
+            f"(PEFT names {config.get('base_model_name_or_path')})"
+        ]
     problems = []
     if identity["base_sha256"] != hash_base(base.folder):
         problems.append(
-            Problem(str(adapter), f"adapter of {identity['base']}", f"the loaded base {base.name} has other weights", f"Write model.base: {identity['base']}.")
+            Problem(
+                str(adapter),
+                f"adapter of {identity['base']}",
+                f"the loaded base {base.name} has other weights",
+                f"Write model.base: {identity['base']}.",
+            )
         )
     if identity["quantization"] != base.quantization:
         problems.append(
@@ -64,9 +76,17 @@ def check_identity(base: Base, adapter: Path) -> list[str]:
                 f"Write model.quantization: {identity['quantization']}.",
             )
         )
-    if identity["template_sha256"] != template_hash(base.tokenizer) or template_hash(load_tokenizer(adapter)) != identity["template_sha256"]:
+    if (
+        identity["template_sha256"] != template_hash(base.tokenizer)
+        or template_hash(load_tokenizer(adapter)) != identity["template_sha256"]
+    ):
         problems.append(
-            Problem(str(adapter), "tokenizer or chat template", "it is not the one that the adapter was trained with", "Restore the adapter's folder, or its base.")
+            Problem(
+                str(adapter),
+                "tokenizer or chat template",
+                "it is not the one that the adapter was trained with",
+                "Restore the adapter's folder, or its base.",
+            )
         )
     if problems:
         raise WrongUse(problems)
@@ -86,24 +106,33 @@ def load_adapter(base: Base, model: Any, adapter: Path, name: str) -> Any:
     Raises:
         SqlftError: It does not fit the base's architecture, lacks weights, or does nothing.
     """
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel, PeftModelForCausalLM
     from safetensors import SafetensorError
 
-    device = str(base.model.device)
+    first = not isinstance(model, PeftModel)
     try:
-        if isinstance(model, PeftModel):
-            model.load_adapter(str(adapter), name, torch_device=device)
-        else:
-            model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, torch_device=device)
-    except SafetensorError as error:
-        raise SqlftError(f"{adapter}: adapter_model.safetensors is damaged ({error}). Train it anew, or with --resume.") from error
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        if first:
+            config = PeftConfig.from_pretrained(str(adapter), inference_mode=True)
+            model = PeftModelForCausalLM(model, config, adapter_name=name)
+        model.load_adapter(str(adapter), name, torch_device=str(base.model.device))
+        _check_whole(model, adapter, name)
+        model.set_adapter(name)
+        _check_effect(base, model, adapter)
+        return model
+    except Exception as error:
+        if isinstance(model, PeftModel) and name in model.peft_config:
+            # a refused adapter must not stay in the base
+            model.unload() if first else model.delete_adapter(name)
+        if isinstance(error, SqlftError):
+            raise
         reason = " ".join(str(error).split())[:300]
-        raise SqlftError(f"{adapter} was made for another base than {base.name}: {reason}. Write that base as model.base.") from error
-    _check_whole(model, adapter, name)
-    model.set_adapter(name)
-    _check_effect(base, model, adapter)
-    return model
+        if isinstance(error, SafetensorError):
+            raise SqlftError(f"{adapter}: adapter_model.safetensors is damaged ({reason}). Train it anew.") from error
+        if isinstance(error, RuntimeError | ValueError | KeyError | TypeError | OSError):
+            raise SqlftError(
+                f"{adapter} does not fit the base {base.name}: {reason}. Write its own model.base."
+            ) from error
+        raise
 
 
 def adapter_weights(adapter: Path) -> dict[str, Any]:
@@ -121,8 +150,8 @@ def _check_whole(model: Any, adapter: Path, name: str) -> None:
     missing, surplus = sorted(set(wanted) - set(saved)), sorted(set(saved) - set(wanted))
     if missing or surplus:
         raise SqlftError(
-            f"{adapter} does not fit: of {len(wanted)} weights {len(missing)} are missing and {len(surplus)} have no place"
-            f" (first {(missing + surplus)[0]}). It was cut short, or made for another base."
+            f"{adapter} does not fit the base: of {len(wanted)} weights {len(missing)} are missing and {len(surplus)} "
+            f"have no place (first {(missing + surplus)[0]}). It was cut short, or made for another base."
         )
     if not any(weight.count_nonzero() for key, weight in saved.items() if "lora_B" in key or "lora_embedding_B" in key):
         raise SqlftError(f"{adapter} does nothing: all of its lora_B weights are zero. It was never trained; train it.")
@@ -137,4 +166,4 @@ def _check_effect(base: Base, model: Any, adapter: Path) -> None:
         with model.disable_adapter():
             plain = model(probe).logits
     if torch.equal(changed, plain):
-        raise SqlftError(f"{adapter} does nothing: the model's logits with and without it are the same. Train it, or load it into its own base.")
+        raise SqlftError(f"{adapter} does nothing: the model says the same with and without it. Train it.")

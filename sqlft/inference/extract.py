@@ -10,19 +10,21 @@ import re
 _FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n?(.*?)(?:```|\Z)", re.S)
 _INLINE = re.compile(r"(?<!`)`((?:SELECT|WITH)\b[^\n]*?)`(?=[\s.,;:)]|$)", re.I)
 _STATEMENT = (
-    r"(?:\(\s*)*(?:SELECT\b|WITH\s+(?:[^\s,]+\s+AS\s*\(|.{1,200}?\s+AS\s+\w)|EXPLAIN\s|INSERT\s+INTO\b|CREATE\s+\w|DROP\s+\w|ALTER\s+TABLE\b)"
+    r"(?:\(\s*)*(?:SELECT\b|WITH\s+(?:[^\s,]+\s+AS\s*\(|.{1,200}?\s+AS\s+\w)"
+    r"|EXPLAIN\s|INSERT\s+INTO\b|CREATE\s+\w|DROP\s+\w|ALTER\s+TABLE\b)"
 )
-_START = re.compile(rf"^[ \t]*(?:\**(?:\w+[ \t]+)?(?:SQL|query|answer)[^:\n]{{0,20}}:\**[ \t]*)?({_STATEMENT})", re.I | re.M)
+_LABEL = r"(?:\**(?:\w+[ \t]+)?(?:SQL|query|answer)[^:\n]{0,20}:\**[ \t]*)?"
+_START = re.compile(rf"^[ \t]*{_LABEL}({_STATEMENT})", re.I | re.M)
 _INSIDE = re.compile(rf"\b({_STATEMENT})")
 _NEXT = re.compile(rf"\s*(?:{_STATEMENT})")
-_GOES_ON = re.compile(
-    r"(?:SELECT|FROM|WHERE|PREWHERE|GROUP\s+BY|HAVING|ORDER\s+BY|LIMIT|OFFSET|UNION|INTERSECT|EXCEPT|FORMAT|SETTINGS|WINDOW|QUALIFY"
-    r"|SAMPLE|ARRAY\s+JOIN|(?:ANY|ALL|GLOBAL|LEFT|RIGHT|INNER|FULL|CROSS|ASOF|SEMI|ANTI)\s[\w\s]*JOIN|JOIN|ON|USING|AND|OR|AS|WITH\s+TOTALS)\b"
-    r"|[(),]|--|/\*",
-    re.I,
-)
+_CLAUSES = """SELECT FROM WHERE PREWHERE GROUP HAVING ORDER LIMIT OFFSET UNION INTERSECT EXCEPT FORMAT SETTINGS WINDOW
+    QUALIFY SAMPLE ARRAY ANY ALL GLOBAL LEFT RIGHT INNER FULL CROSS ASOF SEMI ANTI JOIN ON USING AND OR AS WITH""".split()
+# prose begins with a capital and goes on in small letters: "From this table ..."
+_GOES_ON = re.compile(rf"(?:{'|'.join(_CLAUSES)}|{'|'.join(_CLAUSES).lower()})\b|[(),]|--|/\*")
 _PIECE = re.compile(
-    r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/|(?P<blank>\n[ \t]*\n\s*)|(?P<end>;)|[(\[{]|[)\]}]", re.S
+    r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/"
+    r"|(?P<blank>\n[ \t]*\n\s*)|(?P<end>;)|[(\[{]|[)\]}]",
+    re.S,
 )
 
 
@@ -55,7 +57,11 @@ def _until_prose(text: str) -> str:
         token = piece.group()
         if piece["end"] and not _NEXT.match(text, piece.end()):
             return text[: piece.start()]
-        if piece["blank"] and depth <= 0 and not (_GOES_ON.match(text, piece.end()) or text[: piece.start()].rstrip().endswith(",")):
+        if (
+            piece["blank"]
+            and depth <= 0
+            and not (_GOES_ON.match(text, piece.end()) or text[: piece.start()].rstrip().endswith(","))
+        ):
             return text[: piece.start()]
         depth += (token in "([{") - (token in ")]}")
     return text

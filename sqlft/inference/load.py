@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ class Base(NamedTuple):
     quantization: str
 
 
-def load_base(section: Model, base: str) -> Base:
+def load_base(section: Model, base: str, device: Any = None) -> Base:
     """Loads model and tokenizer.
 
     The whole model goes to this process' own device: `device_map="auto"` would spread it over the devices of its
@@ -33,6 +34,7 @@ def load_base(section: Model, base: str) -> Base:
     Args:
         section: The recipe's `model` section.
         base: A local folder or a hub's name; `recipe.base`.
+        device: This process' device; found where it is not given.
 
     Raises:
         SqlftError: No access, no such model, not enough memory.
@@ -42,7 +44,9 @@ def load_base(section: Model, base: str) -> Base:
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     from transformers.utils import logging
 
+    # sqlft shows progress and problems in its own words
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     folder = base_folder(section, base)
     tokenizer = load_tokenizer(folder)
     dtype = getattr(torch, section.dtype)
@@ -57,14 +61,15 @@ def load_base(section: Model, base: str) -> Base:
         )
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, device_map={"": own_device()}, attn_implementation=section.attention, **options
+            folder, dtype=dtype, device_map={"": device or own_device()}, attn_implementation=section.attention, **options
         )
     except (OSError, ValueError, ImportError) as error:
         raise SqlftError(f"model.base {base!r} could not be loaded: {_first_line(error)}") from error
     except (torch.OutOfMemoryError, MemoryError) as error:
         advice = "a smaller model.base" if section.quantization == "nf4" else "model.quantization: nf4"
         raise SqlftError(f"model.base {base!r} does not fit into this device's memory. Write {advice}.") from error
-    model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config = _plain_generation(model.generation_config, tokenizer)
     return Base(model.eval(), tokenizer, base, folder, section.quantization)
 
 
@@ -79,7 +84,9 @@ def load_tokenizer(folder: Path | str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     except (OSError, ValueError) as error:
-        raise WrongUse(Problem(str(folder), "tokenizer", _first_line(error), "Give a folder that holds one.")) from error
+        raise WrongUse(
+            Problem(str(folder), "tokenizer", _first_line(error), "Give a folder that holds one.")
+        ) from error
     if tokenizer.chat_template is None:
         raise WrongUse(Problem(str(folder), "tokenizer", "it has no chat template", "Use an Instruct model."))
     if tokenizer.pad_token is None and RIGHT_PAD in tokenizer.get_vocab():
@@ -97,7 +104,7 @@ def load_tokenizer(folder: Path | str) -> Any:
 
 
 def check_access(section: Model, base: str) -> None:
-    """Asks for the model's configuration alone, so that a missing licence is known before anything is spent.
+    """Asks for configuration and tokenizer alone, so that a missing licence is known before anything is spent.
 
     Raises:
         SqlftError: No access, with what to do.
@@ -105,22 +112,39 @@ def check_access(section: Model, base: str) -> None:
     base_folder(section, base, weights=False)
 
 
+def load_context(folder: Path) -> int:
+    """Tokens that the model in `folder` can hold."""
+    from transformers import AutoConfig
+
+    return int(AutoConfig.from_pretrained(folder).max_position_embeddings)
+
+
 def base_folder(section: Model, base: str, weights: bool = True) -> Path:
-    """The local folder of `base`, downloaded where it is a hub's name; the configuration alone without `weights`."""
+    """The local folder of `base`; where it is a hub's name, of its download, which leaves out the weights on request.
+
+    Raises:
+        SqlftError: No access, with what to do.
+    """
     from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     if Path(base).is_dir():
         if not (Path(base) / "config.json").is_file():
-            raise SqlftError(f"model.base {base!r} is a folder without a config.json. Write the folder that holds the model itself.")
+            raise SqlftError(
+                f"model.base {base!r} is a folder without a config.json. Write the folder that holds the model itself."
+            )
         return Path(base)
     token = "set" if os.environ.get("HF_TOKEN") else "not set"
     try:
-        config = hf_hub_download(base, "config.json", revision=section.revision)
-        if not weights:
-            return Path(config).parent
-        patterns = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+        hf_hub_download(base, "config.json", revision=section.revision)  # a missing licence shows here, a snapshot hides it
+        patterns = ["*.json", "*.jinja", "tokenizer.model"] + ["*.safetensors"] * weights
         return Path(snapshot_download(base, revision=section.revision, allow_patterns=patterns))
     except GatedRepoError as error:
         raise SqlftError(
@@ -128,10 +152,12 @@ def base_folder(section: Model, base: str, weights: bool = True) -> Path:
             f"https://huggingface.co/{base}, set HF_TOKEN, or write a local folder as model.base."
         ) from error
     except RevisionNotFoundError as error:
-        raise SqlftError(f"{base} has no revision {section.revision!r}. Write another model.revision, or none.") from error
+        raise SqlftError(
+            f"{base} has no revision {section.revision!r}. Write another model.revision, or none."
+        ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise SqlftError(
-            f"model.base {base!r} is neither a folder here nor a model that this account can see (HF_TOKEN is {token}). "
+            f"model.base {base!r} is neither a folder nor a model that this account can see (HF_TOKEN is {token}). "
             "Check the name, set HF_TOKEN where it is private, or write a local folder as model.base."
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
@@ -145,11 +171,12 @@ def own_device() -> Any:
     """This process' own device: cuda:LOCAL_RANK, or the CPU."""
     import torch
 
-    if torch.cuda.is_available() and not os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":
+    if torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() != "true":
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("cpu")
 
 
+@cache
 def hash_base(folder: Path) -> str:
     """SHA-256 over the base's configuration and weights: what an adapter belongs to, by whatever path it is reached."""
     files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
@@ -160,6 +187,16 @@ def hash_base(folder: Path) -> str:
 def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plain_generation(shipped: Any, tokenizer: Any) -> Any:
+    """Only the end tokens of what the model ships: its temperature, top_p or penalties would bend our decoding."""
+    from transformers import GenerationConfig
+
+    ends = shipped.eos_token_id if isinstance(shipped.eos_token_id, list) else [shipped.eos_token_id]
+    return GenerationConfig(
+        eos_token_id=sorted({tokenizer.eos_token_id, *ends} - {None}), pad_token_id=tokenizer.pad_token_id
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""One loaded base and any number of named adapters: batched generation in which the base is the adapter switched off."""
+"""One loaded base and any number of named adapters; the base is what answers when all adapters are switched off."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ class LocalModel:
         """
         folder = Path(folder)
         if name == "base" or name in self.adapters or "." in name:
-            raise WrongUse(Problem("adapter", name, "this name is taken or has a dot", "Give the adapter another name."))
+            raise WrongUse(
+                Problem("adapter", name, "this name is taken or has a dot", "Give the adapter another name.")
+            )
         self.warnings += check_identity(self.base, folder)
         self._model = load_adapter(self.base, self._model, folder, name)
         self.adapters[name] = folder
@@ -119,7 +121,9 @@ class LocalModel:
     @contextlib.contextmanager
     def _switched(self, adapter: str | None) -> Any:
         if adapter is not None and adapter not in self.adapters:
-            raise WrongUse(Problem("adapter", adapter, "it is not loaded", f"Loaded: {', '.join(self.adapters) or 'none'}."))
+            raise WrongUse(
+                Problem("adapter", adapter, "it is not loaded", f"Loaded: {', '.join(self.adapters) or 'none'}.")
+            )
         if not self.adapters:
             yield
         elif adapter is None:
@@ -137,18 +141,17 @@ class LocalModel:
         pads = [width - len(row) for row in rows]
         ids = torch.tensor([[tokenizer.pad_token_id] * pad + row.prompt for pad, row in zip(pads, rows, strict=True)])
         mask = torch.tensor([[0] * pad + [1] * len(row) for pad, row in zip(pads, rows, strict=True)])
-        sampling = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if generation.temperature else {}
+        drawn = generation.temperature > 0
+        sampling = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if drawn else {}
         try:
             with torch.inference_mode():
                 output = self._model.generate(
                     input_ids=ids.to(self.base.model.device),
                     attention_mask=mask.to(self.base.model.device),
                     max_new_tokens=generation.max_new_tokens,
-                    do_sample=generation.temperature > 0,
                     num_return_sequences=generation.samples,
-                    eos_token_id=self._ends,
-                    pad_token_id=tokenizer.pad_token_id,
-                    **(sampling or {"temperature": None, "top_p": None}),
+                    do_sample=drawn,
+                    **sampling,
                 )
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise SqlftError(
@@ -156,17 +159,14 @@ class LocalModel:
                 f"Write generation.batch_size: {max(1, generation.batch_size // 2)}."
             ) from error
         seconds = (time.perf_counter() - began) / len(output)
-        found = [self._read(new, seconds, rows[i // generation.samples]) for i, new in enumerate(output[:, width:].tolist())]
+        found = [
+            self._read(new, seconds, rows[i // generation.samples]) for i, new in enumerate(output[:, width:].tolist())
+        ]
         return [found[i : i + generation.samples] for i in range(0, len(found), generation.samples)]
 
-    @property
-    def _ends(self) -> list[int]:
-        ends = self.base.model.generation_config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        return sorted({self.base.tokenizer.eos_token_id, *ends} - {None})
-
     def _read(self, new: list[int], seconds: float, row: Row) -> Answer:
-        end = next((place for place, token in enumerate(new) if token in self._ends), None)
+        ends = self.base.model.generation_config.eos_token_id
+        end = next((place for place, token in enumerate(new) if token in ends), None)
         text = self.base.tokenizer.decode(new[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Answer(text, len(row), len(new) if end is None else end + 1, seconds, end is not None)
 

@@ -85,9 +85,10 @@ def summarize_lengths(rows: Sequence[Row]) -> dict[str, float]:
 
 def _ids(tokenizer: Any, chats: Sequence[Chat], day: str, ask: bool) -> list[list[int]]:
     texts = [
-        tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=ask, date_string=day) for chat in chats
+        tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=ask, date_string=day)
+        for chat in chats
     ]
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     return ids
 
 
@@ -95,7 +96,8 @@ def _completion(tokenizer: Any, prompt: list[int], whole: list[int]) -> list[int
     if whole[: len(prompt)] != prompt:
         same = next(i for i, (a, b) in enumerate(zip(prompt, [*whole, None], strict=False)) if a != b)
         raise ValueError(
-            f"the prompt is no prefix of prompt and answer; they part at token {same}", "Use a template that keeps the prompt."
+            f"the prompt is no prefix of prompt and answer; they part at token {same}",
+            "Use a template that keeps the prompt.",
         )
     completion = whole[len(prompt) :]
     end = len(completion) - 1
@@ -115,6 +117,8 @@ def _check(tokenizer: Any, row: Row, chat: Chat, special: set[str]) -> None:
     if found := sorted(token for token in special if any(token in message["content"] for message in chat)):
         raise ValueError(f"the text holds the special token {found[0]}", "Take it out.")
     if begin is not None and (count != 1 or row.prompt[0] != begin):
-        raise ValueError(f"{count} {tokenizer.bos_token} instead of one at the beginning", "Use a template that writes one.")
+        raise ValueError(
+            f"{count} {tokenizer.bos_token} instead of one at the beginning", "Use a template that writes one."
+        )
     if row.completion and len(row.completion) < 2:
         raise ValueError("the answer is empty", "Give it a SQL.")

@@ -2,6 +2,7 @@
 
 from sqlft.training.config import sftconfig
 from sqlft.training.fit import TrainingRun, train
+from sqlft.training.rows import tokenize_examples
 from sqlft.training.status import Status, StatusLine
 
-__all__ = ["Status", "StatusLine", "TrainingRun", "sftconfig", "train"]
+__all__ = ["Status", "StatusLine", "TrainingRun", "sftconfig", "tokenize_examples", "train"]

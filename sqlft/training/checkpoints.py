@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
-from sqlft.training.manifest import write_json
 
 _PARTS = ("adapter_model.safetensors", "adapter_config.json", "optimizer.pt", "scheduler.pt")
+
+
+def check_unfinished(recipe: Recipe, resume: bool) -> None:
+    """Refuses to begin anew over a run that was not finished; costs nothing, so that it comes first.
+
+    Raises:
+        WrongUse: There is one, and `resume` was not asked for.
+    """
+    found = last_whole(_folder(recipe))
+    if found and not resume and not (recipe.run_dir / "run.json").is_file():
+        raise WrongUse(
+            Problem(
+                str(found.parent),
+                f"an unfinished run, saved at step {step_of(found)}",
+                "beginning anew would delete it",
+                "Add --resume to go on, delete the folder to begin anew, or write another `name`.",
+            )
+        )
 
 
 def prepare_checkpoints(recipe: Recipe, identity: dict[str, Any], resume: bool) -> list[str]:
@@ -24,41 +42,24 @@ def prepare_checkpoints(recipe: Recipe, identity: dict[str, Any], resume: bool) 
         What a person should know, in sentences.
 
     Raises:
-        WrongUse: An unfinished run is there and `resume` was not asked for; or what it was begun with has changed.
+        WrongUse: What the run was begun with has changed.
     """
-    folder = recipe.run_dir / "checkpoints"
-    begun = folder / "begun.json"
-    found = last_whole(folder)
-    if found and not resume and not (recipe.run_dir / "run.json").is_file():
-        raise WrongUse(
-            Problem(
-                str(folder),
-                f"an unfinished run, saved at step {read_state(found)['global_step']}",
-                "beginning anew would delete it",
-                "Add --resume to go on, delete the folder to begin anew, or write another `name`.",
-            )
-        )
-    if resume and found:
-        before = json.loads(begun.read_text())
-        changed = sorted(key for key in identity if identity[key] != before.get(key))
-        if changed:
-            raise WrongUse(
-                Problem(
-                    str(folder),
-                    "--resume",
-                    f"this run was begun with another {', '.join(changed)}",
-                    "Put that back, or train under another `name`.",
-                )
-            )
+    folder = _folder(recipe)
+    found = last_whole(folder) if resume else None
+    if found is None:
+        shutil.rmtree(folder, ignore_errors=True)
         (recipe.run_dir / "run.json").unlink(missing_ok=True)
-        broken = [path.name for path in _checkpoints(folder) if not is_whole(path)]
-        notes = [f"{', '.join(broken)} in {folder} was cut short while it was written, and is left out"] if broken else []
-        return [*notes, f"going on from step {read_state(found)['global_step']}"]
-    shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json(folder / "begun.json", identity)
+        return ["there is no checkpoint to resume from; beginning anew"] if resume else []
+    before = json.loads((folder / "begun.json").read_text())
+    if changed := sorted(key for key in identity if identity[key] != before.get(key)):
+        why = f"this run was begun with another {', '.join(changed)}"
+        raise WrongUse(Problem(str(folder), "--resume", why, "Put that back, or train under another `name`."))
     (recipe.run_dir / "run.json").unlink(missing_ok=True)
-    folder.mkdir(parents=True)
-    write_json(begun, identity)
-    return ["there is no checkpoint to resume from; beginning anew"] if resume else []
+    broken = [path.name for path in _checkpoints(folder) if not is_whole(path)]
+    notes = [f"{', '.join(broken)} in {folder} was cut short while it was written, and is left out"] if broken else []
+    return [*notes, f"going on from step {step_of(found)}"]
 
 
 def last_whole(folder: Path) -> Path | None:
@@ -83,19 +84,41 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     return dict(json.loads((checkpoint / "trainer_state.json").read_text()))
 
 
-def best_checkpoint(folder: Path) -> tuple[Path, float | None]:
-    """The whole checkpoint of the lowest validation loss, with that loss; the last one where none was evaluated."""
+def write_json(path: Path, value: Any) -> None:
+    """Writes the whole file or leaves the old one."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+class Best(NamedTuple):
+    """A checkpoint and its validation loss, None where the run has no validation split."""
+
+    folder: Path
+    loss: float | None
+
+
+def best_checkpoint(folder: Path) -> Best:
+    """The whole checkpoint of the lowest validation loss; the last one where none was evaluated."""
     last = last_whole(folder)
     assert last is not None
     losses = {entry["step"]: entry["eval_loss"] for entry in read_state(last)["log_history"] if "eval_loss" in entry}
     known = [path for path in _checkpoints(folder) if is_whole(path) and step_of(path) in losses]
     best = min(known, key=lambda path: losses[step_of(path)], default=last)
-    return best, losses.get(step_of(best))
+    return Best(best, losses.get(step_of(best)))
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was saved."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _folder(recipe: Recipe) -> Path:
+    return recipe.run_dir / "checkpoints"
 
 
 def _checkpoints(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob("checkpoint-*") if path.is_dir()), key=step_of)
-
-
-def step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

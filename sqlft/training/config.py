@@ -1,4 +1,4 @@
-"""Builds TRL's SFTConfig from the recipe's `training` section, with our defaults and the reasons for what it may not say.
+"""Builds TRL's SFTConfig from the recipe's `training` section, with our defaults and what it may not say, and why.
 
 Every key is TRL's own. SFTConfig accepts combinations under which rows are cut or a resumed run differs from an
 unbroken one; those are refused here, all at once, before a model is loaded.
@@ -41,19 +41,34 @@ _OWN = {
 }
 # key -> (allowed values, why not the others)
 _FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "max_length": ((None,), "it cuts the end of a row, which is the SQL, and says nothing (trl #6668). Delete it; a long row is an error"),
-    "assistant_only_loss": ((False,), "it raises for Llama-3.1's template. Delete it; the loss is on the completion only"),
+    "max_length": (
+        (None,),
+        "it cuts the end of a row, which is the SQL, and says nothing (trl #6668). Delete it; a long row is an error",
+    ),
+    "assistant_only_loss": (
+        (False,),
+        "it raises for Llama-3.1's template. Delete it; the loss is on the completion only",
+    ),
     "completion_only_loss": ((None, True), "the prompt is not to be learned. Delete it"),
-    "use_liger_kernel": ((False,), "its fused loss raises in TRL 1.16, which projects only supervised positions by itself. Delete it"),
+    "use_liger_kernel": (
+        (False,),
+        "its fused loss raises in TRL 1.16, which projects only supervised positions by itself. Delete it",
+    ),
     "packing": ((False,), "it needs max_length and keeps rows apart only without an attention mask. Delete it"),
     "eval_packing": ((None, False), "as packing. Delete it"),
     "padding_free": ((False,), "it refuses our collator. Delete it"),
     "save_only_model": ((False,), "--resume needs the optimizer's state. Delete it"),
-    "save_strategy": (("steps", "epoch"), "--resume and the best checkpoint need saves on the way. Write steps or epoch"),
+    "save_strategy": (
+        ("steps", "epoch"),
+        "--resume and the best checkpoint need saves on the way. Write steps or epoch",
+    ),
     "ignore_data_skip": ((False,), "a resumed run would see other rows than an unbroken one. Delete it"),
     "average_tokens_across_devices": ((True,), "the loss would depend on the number of processes. Delete it"),
     "auto_find_batch_size": ((False,), "it changes the batch, and so the result, in silence. Delete it"),
-    "metric_for_best_model": (("eval_loss", "loss"), "the best checkpoint is the one of the lowest validation loss. Delete it"),
+    "metric_for_best_model": (
+        ("eval_loss", "loss"),
+        "the best checkpoint is the one of the lowest validation loss. Delete it",
+    ),
     "truncation_mode": (("keep_start",), "nothing is cut. Delete it"),
     "push_to_hub": ((False,), "nothing leaves this machine. Delete it, and upload runs/NAME/adapter yourself"),
     "remove_unused_columns": ((True,), "a row has no other columns. Delete it"),
@@ -148,10 +163,20 @@ def _refusal(key: str, value: Any, keys: list[str]) -> tuple[str, str] | None:
 def _clashes(given: dict[str, Any]) -> list[tuple[str, str]]:
     evaluations, saves = given.get("eval_strategy"), given.get("save_strategy")
     if evaluations not in (None, "no", saves or evaluations):
-        return [("eval_strategy", f"save_strategy is {saves}, and what is evaluated must have been saved. Write the same for both")]
+        return [
+            (
+                "eval_strategy",
+                f"save_strategy is {saves}, and what is evaluated must have been saved. Write the same for both",
+            )
+        ]
     every, save = given.get("eval_steps"), given.get("save_steps")
     if every and save and abs(every / save - round(every / save)) > 1e-6:
-        return [("eval_steps", f"it is no multiple of save_steps {save}, and what is evaluated must have been saved. Write {save}")]
+        return [
+            (
+                "eval_steps",
+                f"it is no multiple of save_steps {save}, and what is evaluated must have been saved. Write {save}",
+            )
+        ]
     return []
 
 

@@ -68,17 +68,22 @@ def _is_memory(error: BaseException) -> bool:
 def _is_disk(error: BaseException) -> bool:
     text = str(error)
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return full or "No space left" in text or "PytorchStreamWriter failed" in text
+    # torch.save does not say so plainly
+    return full or any(sign in text for sign in ("No space left", "PytorchStreamWriter", "inline_container", "iostream error"))
 
 
 def _memory_advice(recipe: Recipe, args: Any, longest: int) -> str:
     batch, accumulation = args.per_device_train_batch_size, args.gradient_accumulation_steps
     advice = []
     if batch > 1:
-        advice.append(f"training.per_device_train_batch_size: {batch // 2} with gradient_accumulation_steps: {accumulation * 2}")
+        advice.append(
+            f"training.per_device_train_batch_size: {batch // 2} with gradient_accumulation_steps: {accumulation * 2}"
+        )
     if not args.activation_checkpointing:
         advice.append("training.activation_checkpointing: true")
     if recipe.model.quantization == "none":
         advice.append("model.quantization: nf4")
     advice.append(f"a lora.r below {recipe.lora.r}, or a shorter prompt")
-    return f"out of memory with {batch} rows of up to {longest} tokens on a device at once. Write {', or '.join(advice)}."
+    return (
+        f"out of memory with {batch} rows of up to {longest} tokens on a device at once. Write {', or '.join(advice)}."
+    )

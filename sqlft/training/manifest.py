@@ -3,53 +3,97 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import platform
 import resource
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sqlft.card import SchemaCard
+from sqlft.inference.adapters import template_hash
+from sqlft.inference.load import Base, hash_base, hash_file
+from sqlft.inference.tokens import Row, summarize_lengths
+from sqlft.prompts import render_chat
 from sqlft.recipe import Recipe
+from sqlft.training.checkpoints import Best, step_of
+from sqlft.training.rows import SPLITS
 
 _PACKAGES = ("sqlft", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "tokenizers")
-_CURVE = ("step", "epoch", "loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_loss", "eval_mean_token_accuracy")
+_CURVE = (
+    "step",
+    "epoch",
+    "loss",
+    "learning_rate",
+    "grad_norm",
+    "mean_token_accuracy",
+    "eval_loss",
+    "eval_mean_token_accuracy",
+)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes the whole file or leaves the old one."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def describe_identity(recipe: Recipe, base: Base, args: Any) -> dict[str, Any]:
+    """What an adapter belongs to and what a resumed run must still be: hashes of base, prompt, template and data."""
+    files = {split: recipe.run_dir / "dataset" / f"{split}.jsonl" for split in SPLITS}
+    system = render_chat(SchemaCard.load(recipe.schema_), "", recipe.prompt)[0]["content"]
+    return {
+        "base": base.name,
+        "base_sha256": hash_base(base.folder),
+        "revision": recipe.model.revision,
+        "quantization": base.quantization,
+        "dtype": recipe.model.dtype,
+        "template_sha256": template_hash(base.tokenizer),
+        "prompt_sha256": hashlib.sha256(f"{recipe.prompt.date}\n{system}".encode()).hexdigest(),
+        "data_sha256": {split: hash_file(path) for split, path in files.items() if path.is_file()},
+        "lora": recipe.lora.model_dump(mode="json"),
+        "seed": recipe.seed,
+        "batch": args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
+    }
 
 
-def describe_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The recipe with every default filled in. It holds no secret: the recipe's own checks refuse them."""
-    return recipe.model_dump(mode="json", by_alias=True)
+def describe_run(
+    recipe: Recipe,
+    trainer: Any,
+    state: dict[str, Any],
+    best: Best,
+    rows: dict[str, list[Row]],
+    identity: dict[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """Everything that run.json says. The recipe in it holds no secret: its own checks refuse them.
+
+    Args:
+        state: The last checkpoint's trainer state.
+        seconds: Of this call, loading and evaluating included; `train_seconds` counts all steps since the first.
+    """
+    return {
+        "name": recipe.name,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "steps": state["global_step"],
+        "best_step": step_of(best.folder),
+        "best_validation_loss": best.loss,
+        "tokens": trainer.total_tokens,
+        "tokens_per_second": round(trainer.total_tokens / max(trainer.train_seconds, 1e-9), 1),
+        "train_seconds": round(trainer.train_seconds, 3),
+        "seconds": round(seconds, 3),
+        "peak_memory": _peak_memory(),
+        "trainable_parameters": trainer.trained,
+        "processes": trainer.args.world_size,
+        "rows": {split: summarize_lengths(found) for split, found in rows.items() if found},
+        "identity": identity,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "recipe": recipe.model_dump(mode="json", by_alias=True),
+        "curve": _curve(state["log_history"]),
+    }
 
 
-def describe_versions() -> dict[str, str]:
-    """Versions of Python and of what computes the result."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
-
-
-def hash_text(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def loss_curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The trainer's log, reduced to what a plot wants; training and validation entries in the order they were made."""
+def _curve(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     entries = [{key: entry[key] for key in _CURVE if key in entry} for entry in history]
     return [entry for entry in entries if "loss" in entry or "eval_loss" in entry]
 
 
-def peak_memory() -> dict[str, Any]:
-    """Peak bytes of this process: allocated on its GPU where it has one, else resident."""
+def _peak_memory() -> dict[str, Any]:
     import torch
 
     if torch.cuda.is_available() and torch.cuda.is_initialized():

@@ -10,14 +10,11 @@ from typing import Any
 from sqlft.inference.adapters import IDENTITY, adapter_weights
 from sqlft.inference.load import Base
 from sqlft.problems import SqlftError
-from sqlft.training.manifest import write_json
+from sqlft.training.checkpoints import write_json
 
 
-def check_saved(trainer: Any, checkpoint: Path, trained: int) -> None:
+def check_saved(trainer: Any, checkpoint: Path) -> None:
     """Reads a checkpoint back and compares it with the model in memory: FSDP2 with PEFT once saved one rank's shard.
-
-    Args:
-        trained: Number of the adapter's weights.
 
     Raises:
         SqlftError: It holds other weights than were trained.
@@ -27,13 +24,16 @@ def check_saved(trainer: Any, checkpoint: Path, trained: int) -> None:
 
     saved = adapter_weights(checkpoint)
     count = sum(weight.numel() for weight in saved.values())
-    if count != trained:
-        raise SqlftError(f"{checkpoint} holds {count:,} of {trained:,} weights. Under FSDP write FULL_STATE_DICT as the state dict's type.")
+    if count != trainer.trained:
+        raise SqlftError(
+            f"{checkpoint} holds {count:,} of {trainer.trained:,} weights. "
+            "Under FSDP write fsdp_state_dict_type: FULL_STATE_DICT for accelerate."
+        )
     if trainer.is_fsdp_enabled:
         return
     for key, weight in get_peft_model_state_dict(trainer.model).items():
         if not torch.equal(weight.detach().cpu(), saved[key].to(weight.dtype)):
-            raise SqlftError(f"{checkpoint} reads back otherwise than it was trained ({key}). The disk or the file system is at fault.")
+            raise SqlftError(f"{checkpoint} reads back otherwise than it was trained ({key}); its disk is at fault.")
 
 
 def save_adapter(base: Base, checkpoint: Path, adapter: Path, identity: dict[str, Any]) -> None:

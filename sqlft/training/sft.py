@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import PrinterCallback, TrainerCallback
@@ -26,17 +26,16 @@ class Collator:
     def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         width = max(len(row["input_ids"]) for row in rows)
         fills = {"input_ids": self.pad, "labels": -100}
-        batch = {
-            key: torch.tensor([row[key] + [fill] * (width - len(row[key])) for row in rows]) for key, fill in fills.items()
-        }
-        batch["attention_mask"] = torch.tensor([[1] * len(r["input_ids"]) + [0] * (width - len(r["input_ids"])) for r in rows])
-        return batch
+        padded = {key: [row[key] + [fill] * (width - len(row[key])) for row in rows] for key, fill in fills.items()}
+        padded["attention_mask"] = [[1] * n + [0] * (width - n) for n in (len(row["input_ids"]) for row in rows)]
+        return {key: torch.tensor(value) for key, value in padded.items()}
 
 
 class Trainer(SFTTrainer):
     """Saves before it evaluates, evaluates without moving the random numbers, stops at a NaN, sends no telemetry."""
 
     train_seconds = 0.0
+    trained = 0
     _saved_step = -1
 
     def float32_adapters(self) -> None:
@@ -45,9 +44,10 @@ class Trainer(SFTTrainer):
         TRL casts QLoRA adapters to bfloat16, where at a learning rate of 2e-5 half of the weights never move.
         """
         assert self.optimizer is None
-        for weight in self.model.parameters():
-            if weight.requires_grad:
-                weight.data = weight.data.float()
+        weights = [weight for weight in cast(Any, self.model).parameters() if weight.requires_grad]
+        for weight in weights:
+            weight.data = weight.data.float()
+        self.trained = sum(weight.numel() for weight in weights)
 
     @property
     def total_tokens(self) -> int:
@@ -66,11 +66,13 @@ class Trainer(SFTTrainer):
             Whether steps are left.
         """
         state = read_state(checkpoint)
-        last = next((entry for entry in reversed(state["log_history"]) if "train_seconds" in entry), {})
+        last: dict[str, Any] = next((entry for entry in reversed(state["log_history"]) if "num_tokens" in entry), {})
         self.train_seconds = last.get("train_seconds", 0.0)
         self._total_train_tokens = last.get("num_tokens", 0)
-        evaluated = {entry["step"] for entry in state["log_history"] if "eval_loss" in entry}
-        self.args.eval_on_start = self.args.eval_on_start and state["global_step"] not in evaluated
+        evaluated = any("eval_loss" in entry and entry["step"] == state["global_step"] for entry in state["log_history"])
+        by_steps = self.args.eval_strategy == "steps"
+        due = state["global_step"] % state["eval_steps"] == 0 if by_steps else float(state["epoch"]).is_integer()
+        self.args.eval_on_start = self.args.eval_on_start and due and not evaluated
         *_, steps = self.set_initial_training_values(self.args, self.get_train_dataloader())
         return bool(state["global_step"] < steps)
 
@@ -82,8 +84,8 @@ class Trainer(SFTTrainer):
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if not self.args.fp16 and not math.isfinite(norm):
             raise SqlftError(
-                f"the loss or its gradient became {float(norm)} at step {self.state.global_step + 1}, and this step was not taken. "
-                f"Write a lower training.learning_rate than {self.args.learning_rate:g}, or more training.warmup_steps."
+                f"the gradient became {float(norm)} at step {self.state.global_step + 1}, which was not taken. Write a "
+                f"lower training.learning_rate than {self.args.learning_rate:g}, or more training.warmup_steps."
             )
         return norm
 
@@ -103,7 +105,7 @@ class Trainer(SFTTrainer):
             self._saved_step = self.state.global_step
             return
         # saved before the evaluation: only the state knows more now
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
         if self.state.best_global_step:
             self.state.best_model_checkpoint = str(folder.with_name(f"checkpoint-{self.state.best_global_step}"))
         if self.args.should_save:
@@ -139,7 +141,8 @@ class Watch(TrainerCallback):
         if stop > 0:
             control.should_save = control.should_training_stop = True
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        logs: dict[str, float] = kwargs["logs"]
         if not state.is_world_process_zero or not {"loss", "eval_loss"} & set(logs):
             return
         done = max(1, state.global_step - self._first)

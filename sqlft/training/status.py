@@ -1,4 +1,4 @@
-"""The status line: step, loss, tokens a second, time left. One line that changes on a terminal, plain lines elsewhere."""
+"""The status line: step, loss, tokens a second, time left; one changing line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Status:
             accuracy = f"  token accuracy {self.accuracy:.1%}" if self.accuracy is not None else ""
             return f"step {self.step}/{self.steps}  validation loss {self.validation_loss:.4f}{accuracy}"
         left = f"{int(self.seconds_left) // 60}:{int(self.seconds_left) % 60:02}"
-        return f"step {self.step}/{self.steps}  loss {self.loss:.4f}  {self.tokens_per_second:,.0f} tokens/s  {left} left"
+        return (
+            f"step {self.step}/{self.steps}  loss {self.loss:.4f}  {self.tokens_per_second:,.0f} tokens/s  {left} left"
+        )
 
 
 Progress = Callable[[Status], None]
@@ -56,7 +58,9 @@ class StatusLine:
             self._spinner.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._spinner:
             self._spinner.stop()
 
@@ -64,4 +68,4 @@ class StatusLine:
         if self._spinner and status.loss is not None:
             self._spinner.update(str(status))
         else:
-            self._console.print(str(status), markup=False)
+            self._console.print(str(status), markup=False, soft_wrap=True)

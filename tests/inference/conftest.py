@@ -1,0 +1,1 @@
+from tests.tiny import tiny_base  # noqa: F401
