@@ -264,15 +264,14 @@ def shop(
 @app.command()
 def demo(
     overrides: Overrides = None,
-    recipe: Annotated[Path | None, typer.Option(help="Another recipe than recipes/tiny-cpu.yaml.")] = None,
     users: Annotated[int, typer.Option(help="Users of the shop.")] = 20_000,
     as_json: Json = False,
 ) -> None:
-    """Do the main job on a small scale. Shop, build, train, evaluate, report."""
+    """Do the main job on a small scale. Shop, build, train, evaluate, report, by recipes/tiny-cpu.yaml."""
     from sqlft.demo import demo_recipe, run_demo
     from sqlft.recipe import load_recipe
 
-    report = run_demo(load_recipe(recipe or demo_recipe(), ["name=demo", *(overrides or [])]), users)
+    report = run_demo(load_recipe(demo_recipe(), overrides or []), users)
     if as_json:
         return _json(report.to_json())
     from sqlft.console import show

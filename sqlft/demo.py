@@ -23,7 +23,6 @@ from sqlft.problems import Problem, WrongUse
 from sqlft.progress import Stages
 from sqlft.recipe import Recipe
 
-NAME = "demo"
 ASKED = {
     "heldout": "held-out questions, unseen text and SQL",
     "heldout_templates": "held-out templates, unseen phrasings",
@@ -91,14 +90,13 @@ def run_demo(recipe: Recipe, users: int = 20_000) -> DemoReport:
     """Runs every stage; the report of each comparison is written to the run's folder.
 
     Args:
-        recipe: Its database is filled with the shop. A run of the name `demo` is begun anew.
+        recipe: Its database is filled with the shop; its run is begun anew.
         users: Users of the shop.
 
     Raises:
         SqlftError: A stage fails.
     """
-    if recipe.name == NAME:
-        shutil.rmtree(recipe.run_dir, ignore_errors=True)
+    shutil.rmtree(recipe.run_dir / "checkpoints", ignore_errors=True)
     report = DemoReport(recipe.run_dir)
     with _timed(report, "shop"), Database.connect(recipe.database.dsn) as db, Stages() as stages:
         fill_shop(db, users, recipe.seed, lambda done: stages("users", done, users))

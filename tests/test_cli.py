@@ -1,0 +1,275 @@
+"""The command line: what it prints where, its exit codes, and that no user error is a traceback."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+import sqlft
+from sqlft.cli import main
+from sqlft.problems import SqlftError
+from sqlft.recipe import Recipe
+from sqlft.records import Prediction
+
+ROOT = Path(__file__).parent.parent
+TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
+COMMANDS = ("init check build train evaluate predict score query demo shop recipe version").split()
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs the command line in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sqlft", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err + printed.out
+        return left.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    from sqlft.database import Database
+    from sqlft.database.shop import fill_shop
+
+    dsn = f"chdb://{tmp_path_factory.mktemp('shop')}"
+    with Database.connect(dsn) as db:
+        fill_shop(db, 200)
+    return dsn
+
+
+def test_help_names_every_command(run):
+    code, out, _ = run("--help")
+    assert code == 0 and [name for name in COMMANDS if f"\n  {name} " not in out] == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bogus"], ["train"], ["train", TINY, "--bogus"], ["shop", "--users", "many"], []]
+)
+def test_wrong_words_are_wrong_use(run, arguments):
+    assert run(*arguments)[0] == 2
+
+
+@pytest.mark.parametrize("command", ["build", "train", "evaluate", "recipe"])
+def test_a_missing_recipe_is_one_sentence_on_standard_error(run, command):
+    code, out, err = run(command, "none.yaml")
+    assert (code, out) == (2, "") and err.count("\n") == 1 and err.startswith("sqlft: none.yaml")
+
+
+def test_every_problem_of_a_recipe_is_said(run, tmp_path):
+    (tmp_path / "r.yaml").write_text("schema: s\nseeds: s\ngolden: g\nlora: {r: 0}\nmodle: {}\n")
+    code, _, err = run("train", "r.yaml", "seed=x")
+    assert code == 2 and all(part in err for part in ("r.yaml:4", "`lora.r: 0`", "`model`", "`seed: x`"))
+
+
+def test_work_that_fails_exits_with_1(run, monkeypatch):
+    def fail(*_args, **_more):
+        raise SqlftError("The disk is full; free 3 GiB.")
+
+    monkeypatch.setattr(sqlft, "train", fail)
+    assert run("train", TINY) == (1, "", "sqlft: The disk is full; free 3 GiB.\n")
+
+
+def test_an_interruption_exits_with_130(run, monkeypatch):
+    def interrupt(*_args, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sqlft, "train", interrupt)
+    assert run("train", TINY)[0] == 130
+
+
+def test_version_names_what_figures_depend_on(run):
+    code, out, _ = run("version", "--json")
+    assert code == 0 and {"sqlft", "python", "torch", "chdb"} <= set(json.loads(out))
+
+
+def test_the_schema_of_recipes_is_for_editors(run):
+    schema = json.loads(run("recipe", "--json-schema")[1])
+    assert {"schema", "training", "lora"} <= set(schema["properties"]) and "schema_" not in schema["properties"]
+    assert set(schema["required"]) == {"schema", "seeds", "golden"}
+
+
+def test_a_recipe_is_printed_in_full_and_reads_back(run):
+    _, out, _ = run("recipe", TINY, "lora.r=8", "training.max_steps=3")
+    found = Recipe.model_validate(yaml.safe_load(out))
+    assert found.lora.r == 8 and found.training["max_steps"] == 3 and found.generation.temperature == 0
+
+
+def test_the_shop_is_filled_and_counted(run, tmp_path):
+    code, out, err = run("shop", "--users", 50, "--dsn", f"chdb://{tmp_path}/shop", "--json")
+    assert code == 0 and json.loads(out)["ecommerce.users"] == 50 and "50/50" in err
+
+
+def test_a_shop_of_nobody_is_wrong_use(run, tmp_path):
+    assert run("shop", "--users", 0, "--dsn", f"chdb://{tmp_path}/shop")[0] == 2
+
+
+def test_init_writes_a_project_and_refuses_to_do_it_twice(run, shop):
+    code, out, _ = run("init", "mine", "--dsn", shop)
+    assert code == 0 and Path("mine/recipe.yaml").is_file() and "mine/golden.jsonl" in out
+    assert run("init", "mine", "--dsn", shop)[0] == 2
+
+
+def test_a_query_prints_its_table(run, shop):
+    code, out, err = run(
+        "query", "SELECT country, count() AS users FROM ecommerce.users GROUP BY country", "--dsn", shop
+    )
+    assert code == 0 and "users" in out.splitlines()[1] and "Netherlands" in out and "sqlft:" not in err
+
+
+def test_a_query_as_json_is_columns_types_rows_and_nothing_else(run, shop):
+    code, out, _ = run(
+        "query", "SELECT 1 AS a, 'x' AS b, NULL AS c FROM ecommerce.users LIMIT 1", "--dsn", shop, "--json"
+    )
+    found = json.loads(out)
+    assert code == 0 and list(found) == ["columns", "types", "rows"]
+    assert found["columns"] == ["a", "b", "c"] and found["rows"] == [[1, "x", None]]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE ecommerce.users",
+        "SELECT 1; SELECT 2",
+        "SELECT name FROM system.tables",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT 1 INTO OUTFILE 'stolen'",
+    ],
+)
+def test_a_refused_query_says_why_and_exits_with_1(run, shop, sql):
+    code, out, err = run("query", sql, "--dsn", shop)
+    assert (code, out) == (1, "") and err.startswith("sqlft: ") and len(err) > 20
+    assert not Path("stolen").exists()
+
+
+def test_a_query_error_carries_its_hint(run, shop):
+    code, _, err = run("query", "SELECT contry FROM ecommerce.users", "--dsn", shop)
+    assert code == 1 and "UNKNOWN_IDENTIFIER" in err and "country" in err
+
+
+def test_a_recipes_query_sees_the_cards_tables_alone(run, shop):
+    code, out, _ = run(
+        "query", "SELECT count() FROM ecommerce.users", "--recipe", TINY, f"database.dsn={shop}", "--json"
+    )
+    assert code == 0 and json.loads(out)["rows"] == [[200]]
+
+
+@pytest.mark.parametrize("where", [[], ["--dsn", "chdb://memory", "--recipe", TINY]])
+def test_a_query_wants_one_place(run, where):
+    code, _, err = run("query", "SELECT 1", *where)
+    assert code == 2 and "exactly one" in err
+
+
+def test_score_writes_a_verdict_a_line_and_counts_them(run, tmp_path):
+    pairs = [
+        {"id": n, "gold_columns": ["a"], "gold_rows": [[1]], "pred_columns": ["b"], "pred_rows": [[n]]} for n in (1, 2)
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    code, out, _ = run("score", "pairs.jsonl", "--out", "verdicts.jsonl", "--json")
+    verdicts = [json.loads(line) for line in Path("verdicts.jsonl").read_text().splitlines()]
+    assert code == 0 and [v["status"] for v in verdicts] == ["match", "mismatch"]
+    assert json.loads(out) == {"match": 1, "mismatch": 1}
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Replaces the model: what it is loaded with, and SQL for questions that are not about the weather."""
+    loaded = []
+
+    def load(recipe, adapter=None):
+        loaded.append((recipe, adapter))
+
+        def predict_many(questions):
+            return [
+                Prediction(
+                    id=str(n), question=q, model="adapter", text="…", sql=None if "weather" in q else f"SELECT {n}"
+                )
+                for n, q in enumerate(questions)
+            ]
+
+        return SimpleNamespace(predict_many=predict_many)
+
+    monkeypatch.setattr(sqlft, "load", load)
+    return loaded
+
+
+def test_predict_prints_a_query_a_question(run, answers, tmp_path):
+    (tmp_path / "q.txt").write_text("third?\n\n")
+    code, out, _ = run("predict", TINY, "first?", "lora.r=8", "how many have a=b?", "--file", "q.txt", "--adapter", "a")
+    assert (code, out) == (0, "SELECT 0\nSELECT 1\nSELECT 2\n")
+    ((recipe, adapter),) = answers
+    assert recipe.lora.r == 8 and adapter == Path("a")
+
+
+def test_predict_says_which_question_got_no_sql(run, answers):
+    code, out, err = run("predict", TINY, "first?", "the weather?")
+    assert (code, out) == (1, "SELECT 0\n") and "the weather?" in err
+    code, out, _ = run("predict", TINY, "the weather?", "--json")
+    assert code == 0 and json.loads(out)[0]["sql"] is None
+
+
+def test_predict_without_a_question_is_wrong_use(run, answers):
+    assert run("predict", TINY)[0] == 2 and run("predict", TINY, "--file", "none.txt")[0] == 2
+
+
+def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp_path):
+    asked = []
+
+    def evaluate(recipe, adapters, on):
+        asked.append((recipe.name, adapters, on))
+        return SimpleNamespace(folder=Path("runs/x"), model_dump=lambda **_: {"on": on})
+
+    monkeypatch.setattr(sqlft, "evaluate", evaluate)
+    run("evaluate", TINY, "--json")
+    (tmp_path / "runs" / "tiny-cpu" / "adapter").mkdir(parents=True)
+    code, out, _ = run("evaluate", TINY, "--on", "golden", "--on", "heldout", "--json")
+    run("evaluate", TINY, "name=other", "--adapter", "a", "--adapter", "b", "--json")
+    own = [Path("runs/tiny-cpu/adapter")]
+    assert asked == [
+        ("tiny-cpu", [], "golden"),
+        ("tiny-cpu", own, "golden"),
+        ("tiny-cpu", own, "heldout"),
+        ("other", ["a", "b"], "golden"),
+    ]
+    assert code == 0 and [item["on"] for item in json.loads(out)] == ["golden", "heldout"]
+
+
+def test_only_the_first_of_several_processes_prints_the_run(run, monkeypatch):
+    done = SimpleNamespace(folder=Path("runs/x"), adapter=Path("runs/x/adapter"), manifest={"steps": 3})
+    monkeypatch.setattr(sqlft, "train", lambda *_args, **_more: done)
+    assert json.loads(run("train", TINY, "--json")[1]) == {"folder": "runs/x", "adapter": "runs/x/adapter", "steps": 3}
+    monkeypatch.setenv("RANK", "1")
+    assert run("train", TINY, "--json")[:2] == (0, "")
+
+
+def test_build_prints_what_became_of_the_pairs(run, monkeypatch):
+    report = SimpleNamespace(
+        written=10,
+        rejected={"empty": 2},
+        counts={"train": 8},
+        sandbox="static",
+        seconds=1.0,
+        folder=Path("runs/x"),
+        notes=["a note"],
+    )
+    monkeypatch.setattr(sqlft, "build", lambda *_: report)
+    code, out, err = run("build", TINY)
+    assert code == 0 and "2 empty" in out and "static" in out and err == "sqlft: a note\n"
+
+
+def test_check_exits_with_the_worst_it_found(run, monkeypatch):
+    import sqlft.check
+
+    fine, bad = sqlft.check.Check("recipe", "ok", "r"), sqlft.check.Check("teacher", "failed", "no key", 1)
+    monkeypatch.setattr(sqlft.check, "run_checks", lambda *_: iter([fine, bad]))
+    assert run("check", TINY) == (1, "✓ recipe: r\n✗ teacher: no key\n", "")
+    code, out, _ = run("check", TINY, "--json")
+    assert code == 1 and [item["status"] for item in json.loads(out)] == ["ok", "failed"]
