@@ -1,7 +1,7 @@
 """ClickHouse's lexer, as far as cutting a statement needs it: text may hold strings and comments.
 
 After src/Parsers/Lexer.cpp of ClickHouse: comments nest since 26.x and did not before, heredocs and typographic quotes
-are strings, `#` opens a comment only before a blank or `!`.
+are strings, `//` opens a comment as `--` does, `#` only before a blank or `!`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TokenKind = Literal["blank", "comment", "string", "quoted", "number", "word", "s
 _TOKEN = re.compile(
     r"""
     (?P<blank>\s+)
-  | (?P<comment>--[^\n]*|\#[ !][^\n]*|/\*)
+  | (?P<comment>(?:--|//)[^\n]*|\#[ !][^\n]*|/\*)
   | (?P<string>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|‘[^’]*’)
   | (?P<quoted>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*"|“[^”]*”)
   | (?P<number>\d[\w.]*)
@@ -91,12 +91,13 @@ def split_format(sql: str) -> tuple[str, str]:
             continue
         if after and after[0].upper != "SETTINGS":
             continue
-        if _ends_an_expression(code[index - 1]):
+        if ends_an_expression(code[index - 1]):
             return sql[: token.start] + sql[name.start + len(name.text) :], name.text.strip('`"').upper()
     return sql, ""
 
 
-def _ends_an_expression(token: Token) -> bool:
+def ends_an_expression(token: Token) -> bool:
+    """Whether an operand may end there, so that what follows is an operator, a clause or an alias."""
     if token.kind == "symbol":
         return token.text in ")]}*"
     return not _OPERAND_NEXT.fullmatch(token.upper)
