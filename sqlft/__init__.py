@@ -6,7 +6,6 @@ a recipe or the path of one. Importing this costs nothing: what a function needs
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,11 +79,9 @@ def evaluate(
     from sqlft.progress import Stages
     from sqlft.report import write_report
 
-    recipe = _recipe(recipe, overrides)
     with Stages() as stages:
-        results = evaluate_adapters(recipe, adapters, on, progress=stages)
-    manifest = recipe.run_dir / "run.json"
-    write_report(results, run=json.loads(manifest.read_text()) if manifest.is_file() else None)
+        results = evaluate_adapters(_recipe(recipe, overrides), adapters, on, progress=stages)
+    write_report(results)
     return results
 
 

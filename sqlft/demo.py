@@ -99,7 +99,7 @@ def run_demo(recipe: Recipe, users: int = 20_000) -> DemoReport:
     shutil.rmtree(recipe.run_dir / "checkpoints", ignore_errors=True)
     report = DemoReport(recipe.run_dir)
     with _timed(report, "shop"), Database.connect(recipe.database.dsn) as db, Stages() as stages:
-        fill_shop(db, users, recipe.seed, lambda done: stages("users", done, users))
+        fill_shop(db, users, progress=lambda done: stages("users", done, users))
     with _timed(report, "build"):
         report.examples = sqlft.build(recipe).counts
     with _timed(report, "train"):

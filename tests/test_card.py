@@ -14,7 +14,7 @@ def card() -> SchemaCard:
             Column(name="state", type="String", values=["new", "paid", "no"]),
         ])],
         relations=[Relation(left="shop.orders.id", right="shop.bills.order_id")],
-        glossary=[GlossaryTerm(term="paid order", meaning="an order that was paid", table="shop.orders", condition="state = 'paid'")],
+        glossary=[GlossaryTerm(term="paid order", meaning="paid", table="shop.orders", condition="state = 'paid'")],
     )  # fmt: skip
 
 

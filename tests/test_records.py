@@ -63,7 +63,7 @@ def test_all_bad_lines_are_reported_together(tmp_path):
 
 def test_a_line_that_is_no_object_is_named(tmp_path):
     (tmp_path / "e.jsonl").write_text("[1]\n")
-    with pytest.raises(WrongUse, match="e.jsonl:1"):
+    with pytest.raises(WrongUse, match=r"e\.jsonl:1"):
         read_jsonl(tmp_path / "e.jsonl", Example)
 
 
