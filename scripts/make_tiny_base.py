@@ -13,7 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import torch
-from tiny_base.pretrain import pretrain, write
+from tiny_base.pretrain import begin_near_identity, pretrain, write
 from tiny_base.questions import Writer
 from tiny_base.schemas import random_schema
 from tiny_base.tokenizer import train_tokenizer
@@ -72,6 +72,7 @@ def main() -> None:
     else:
         tokenizer = train_tokenizer(texts(arguments.seed, 3000), vocabulary=3072, context=2048)
         model = LlamaForCausalLM(configuration(tokenizer, arguments.hidden, arguments.layers))
+        begin_near_identity(model)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters, {len(tokenizer)} tokens", flush=True)
     report = pretrain(
         model,

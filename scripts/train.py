@@ -1,4 +1,4 @@
-"""What `accelerate launch` and `torchrun` start: `scripts/train.py RECIPE [KEY=VALUE ...] [--resume]` is `sqlft train`."""
+"""What `accelerate launch` and `torchrun` start: `train.py RECIPE [KEY=VALUE ...] [--resume]` is `sqlft train`."""
 
 import sys
 

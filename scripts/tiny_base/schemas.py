@@ -52,9 +52,9 @@ def random_schema(rng: random.Random, small: bool = False) -> Schema:
     )
     foreign = f"{entity_noun}_id" if key == "id" else key
     events = []
-    for _ in range(rng.choice((0, 1)) if small else rng.choice((1, 1, 1, 1, 2))):
+    for _ in range(rng.choice((0, 1)) if small else (2 if rng.random() < 0.08 else 1)):
         noun = _pick(rng, words.EVENTS, taken, 0.12)
-        event = _source(rng, database, noun, f"{noun}_id", plural_names, taken, date=True, size=(1, 3, 1, 2, 0, 2))
+        event = _source(rng, database, noun, f"{noun}_id", plural_names, taken, date=True, size=(1, 2, 1, 2, 0, 1))
         event.entity_key = foreign
         event.table.columns.insert(rng.choice((0, 0, 1)), Column(name=foreign, type="UInt64"))
         events.append(event)
@@ -120,7 +120,7 @@ def _source(
 
 def _values(rng: random.Random) -> list[int | float | str]:
     count = rng.choice((2, 3, 3, 4, 4, 5, 6))
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         found = {words.invented(rng) for _ in range(count)}
         return sorted(w.capitalize() if rng.random() < 0.7 else w for w in found)
     pool = rng.choice(list(words.VALUES.values()))
