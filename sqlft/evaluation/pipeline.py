@@ -227,7 +227,7 @@ def _settings(
         "clock": f"today() is {recipe.prompt.date}",
         "judge": recipe.evaluation.judge.model if recipe.evaluation.judge else None,
         "adapters": {
-            name: f"{folder} {sha256(folder / 'adapter_model.safetensors')}" for name, folder in folders.items()
+            name: f"{folder} {sha256(next(folder.glob('adapter_model.*')))}" for name, folder in folders.items()
         },
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }

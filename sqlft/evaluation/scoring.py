@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from sqlft.comparison import Gold, judge, prepare_gold
 from sqlft.database import QueryError, Result
-from sqlft.database.clauses import split_format
 from sqlft.dataset.fold import fold_sql
 from sqlft.evaluation.results import Answer, Preview, Question
 from sqlft.records import Example, Prediction
@@ -25,6 +24,8 @@ class Runs(Protocol):
     def run(self, sql: str, *, threads: int | None = None) -> Result: ...
 
     def run_many(self, sqls: Sequence[str], *, threads: int | None = None) -> list[Ran]: ...
+
+    def digest(self, sql: str) -> tuple[int, int]: ...
 
 
 def check_gold(gate: Runs, examples: Sequence[Example], step: Step) -> tuple[list[Question], list[Gold]]:
@@ -111,9 +112,8 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
 
 
 def _digest(gate: Runs, sql: str) -> tuple[int, str]:
-    body, _ = split_format(sql)
-    [row] = gate.run(f"SELECT count(), toString(sum(sipHash64(toString(tuple(*))))) FROM (\n{body}\n)").rows
-    return int(row[0]), str(row[1])
+    rows, total = gate.digest(sql)
+    return rows, str(total)
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

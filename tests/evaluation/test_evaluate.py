@@ -5,17 +5,18 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sqlft.card import Column, SchemaCard, Table
-from sqlft.database import Database
+from sqlft.database import Database, Gate, open_gate
 from sqlft.evaluation import Results, evaluate, pipeline
 from sqlft.problems import WrongUse
-from sqlft.recipe import Recipe
+from sqlft.recipe import Limits, Recipe
 from sqlft.records import Example, Prediction, write_jsonl
 from sqlft.report import write_report
 from tests.openai_stub import OpenAIStub
@@ -32,7 +33,7 @@ BASE = {
     "How many users are there?": "SELECT sum(1) FROM shop.users",
     "How many users are from France?": "SELECT count() FROM shop.users",
     "Countries by users?": None,
-    "Who joined yesterday?": "SELECT id FROM shop.user",
+    "Who joined yesterday?": "SELECT idd FROM shop.users",
 }
 TUNED = GOLDEN | {"How many users are there?": "SELECT * FROM file('/etc/passwd', 'LineAsString')"}
 
@@ -65,6 +66,19 @@ def recipe(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
         golden=tmp_path / "golden.jsonl",
         prompt={"date": datetime.date(2024, 12, 31)},
     )
+
+
+@pytest.fixture(scope="module")
+def gate(dsn: str) -> Iterator[Gate]:
+    date = datetime.date(2024, 12, 31)
+    with open_gate(dsn, limits=Limits(seconds=20), tables=["shop.users"], date=date) as gate:
+        yield gate
+
+
+@pytest.fixture
+def shared_gate(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One gate for all: a child process and an engine take a second to start."""
+    monkeypatch.setattr(pipeline, "open_gate", lambda dsn, **options: nullcontext(gate))
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +130,7 @@ def test_base_and_adapter_are_compared_on_the_same_sound_questions(recipe: Recip
     assert (tuned.against_base.fixed, tuned.against_base.broken, tuned.against_base.neither) == (3, 1, 0)
     refused = found.answers["shop"][0]
     assert (refused.verdict.reasons, refused.runs) == (["refused"], False)
-    assert found.answers["base"][3].verdict.evidence["name"] == "UNKNOWN_TABLE"
+    assert found.answers["base"][3].verdict.evidence["name"] == "UNKNOWN_IDENTIFIER"
     assert stages == {"gold queries": (6, 6), "verdicts": (6, 6)}
 
 
@@ -129,6 +143,7 @@ def test_today_is_the_recipes_day_for_gold_and_predictions(recipe: Recipe) -> No
     assert found.settings["clock"] == "today() is 2024-12-31"
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_everything_is_kept_and_the_report_can_be_drawn_again_from_it(recipe: Recipe) -> None:
     found = evaluate(recipe, [make_adapter("shop", [])])
     folder = Path("runs/shop/evaluation/golden")
@@ -146,6 +161,7 @@ def test_everything_is_kept_and_the_report_can_be_drawn_again_from_it(recipe: Re
     assert "torch" in settings["versions"] and settings["sandbox"] and settings["adapters"]["shop"]
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_golden_questions_in_the_training_file_are_said_loudly_and_counted_apart(recipe: Recipe) -> None:
     leaked = [
         ("how many users are there", "SELECT 1"),
@@ -161,6 +177,7 @@ def test_golden_questions_in_the_training_file_are_said_loudly_and_counted_apart
     assert "LEAKAGE: 2 of 6 questions" in write_report(found).read_text()
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_what_could_not_be_checked_is_a_warning(recipe: Recipe) -> None:
     unknown = make_adapter("unknown")
     changed = make_adapter("changed", [], data_sha256={"train": "0" * 64}, prompt_sha256="0" * 64, dtype="float32")
@@ -174,6 +191,7 @@ def test_what_could_not_be_checked_is_a_warning(recipe: Recipe) -> None:
     assert "Only 4 questions count" in warnings
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_an_adapter_of_this_very_run_raises_no_warning_of_its_own(recipe: Recipe) -> None:
     from sqlft.prompts import render_chat
 
@@ -187,6 +205,7 @@ def test_an_adapter_of_this_very_run_raises_no_warning_of_its_own(recipe: Recipe
     assert not [w for w in evaluate(recipe, [folder]).warnings if w.startswith("shop")]
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_a_base_alone_is_evaluated_too(recipe: Recipe) -> None:
     found = evaluate(recipe, limit=2)
     assert [m.name for m in found.models] == ["base"]
@@ -194,6 +213,7 @@ def test_a_base_alone_is_evaluated_too(recipe: Recipe) -> None:
     assert found.settings["questions"].endswith("the first 2")
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_a_judges_advice_has_its_own_column_and_changes_no_verdict(recipe: Recipe) -> None:
     with OpenAIStub(lambda body: {"correct": True, "reason": "looks right \ud800"}) as stub:
         judged = recipe.model_copy(deep=True)
@@ -209,6 +229,7 @@ def test_a_judges_advice_has_its_own_column_and_changes_no_verdict(recipe: Recip
     assert Results.load(found.folder or Path()).base.judge == found.base.judge
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_files_of_questions_get_folders_of_their_own(recipe: Recipe) -> None:
     for name in ("mine.jsonl", "golden.jsonl"):
         Path("sub").mkdir(exist_ok=True)
@@ -230,6 +251,7 @@ def test_adapters_are_named_by_their_runs_and_told_apart(tmp_path: Path, monkeyp
     assert list(pipeline.name_adapters(["base"])) == ["base-2"]
 
 
+@pytest.mark.usefixtures("shared_gate")
 def test_adapters_that_are_not_there_are_said_all_at_once(recipe: Recipe, table_model: list[str]) -> None:
     with pytest.raises(WrongUse, match=r"(?s)nowhere.*runs/NAME/adapter.*neither") as raised:
         evaluate(recipe, ["nowhere", "neither"])
