@@ -1,19 +1,21 @@
 import hashlib
 import json
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
 from sqlft.card import SchemaCard
-from sqlft.database import Database
+from sqlft.database import Database, open_gate
 from sqlft.database.shop import fill_shop
 from sqlft.dataset.build import PARTS, build
 from sqlft.dataset.fold import fold_question, fold_sql
 from sqlft.problems import WrongUse
-from sqlft.recipe import Recipe
+from sqlft.recipe import Limits, Recipe
 from sqlft.records import Example, Rejected, read_jsonl, write_jsonl
 from tests.openai_stub import OpenAIStub
 
-CARD = "data/ecommerce/schema.yaml"
+CARD = Path(__file__).parents[2] / "data/ecommerce/schema.yaml"
 SEEDS = [
     Example(question="How many users are active?", sql="SELECT count() FROM ecommerce.users WHERE is_active = 1"),
     Example(question="How many users are there?", sql="SELECT count() FROM ecommerce.users FORMAT CSV"),
@@ -43,17 +45,31 @@ def dsn(tmp_path_factory):
     return f"chdb://{path}"
 
 
+@pytest.fixture(scope="module")
+def gate(dsn):
+    card = SchemaCard.load(CARD)
+    with open_gate(dsn, limits=Limits(parallel=1), tables=card.table_names) as opened:
+        yield opened
+
+
 @pytest.fixture
-def recipe(dsn, tmp_path, request, monkeypatch):
+def one_gate(gate, monkeypatch):
+    """A child process takes seconds to start: the builds of most tests share one."""
+    monkeypatch.setattr("sqlft.dataset.build.open_gate", lambda *_, **__: nullcontext(gate))
+
+
+@pytest.fixture
+def recipe(dsn, tmp_path, monkeypatch):
     """Makes a recipe whose run folder is under tmp_path."""
-    card = request.config.rootpath / CARD
     monkeypatch.chdir(tmp_path)
     write_jsonl(tmp_path / "seeds.jsonl", SEEDS)
     write_jsonl(tmp_path / "golden.jsonl", GOLDEN)
 
     def make(**sections):
-        paths = {"schema": card, "seeds": "seeds.jsonl", "golden": "golden.jsonl"}
-        return Recipe.model_validate({"name": "run", "database": {"dsn": dsn}, **paths, **sections})
+        paths = {"schema": CARD, "seeds": "seeds.jsonl", "golden": "golden.jsonl"}
+        return Recipe.model_validate(
+            {"name": "run", "database": {"dsn": dsn, "limits": {"parallel": 1}}, **paths, **sections}
+        )
 
     return make
 
@@ -95,12 +111,14 @@ def test_the_template_teacher_fills_every_part(recipe):
     assert ("teacher", 300, 300, "") in lines and ("queries", 300, 300, "") in lines
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_the_same_recipe_builds_the_same_files(recipe):
     section = {"teacher": {"kind": "template", "examples": 60}, "split": {"validation": 5}}
     first, again = (build(recipe(**section)).files for _ in range(2))
     assert first == again != build(recipe(seed=1, **section)).files
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_the_manifest_names_the_files_by_their_content(recipe):
     report = build(recipe(teacher={"kind": "template", "examples": 30}, split={"validation": 5}))
     manifest = json.loads((report.folder / "dataset.json").read_text())
@@ -112,6 +130,7 @@ def test_the_manifest_names_the_files_by_their_content(recipe):
     assert manifest["teacher"]["kind"] == "template"
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_every_dropped_pair_has_its_reason(recipe, stub):
     report = build(recipe(teacher=openai(stub), split={"validation": 1}))
     found = {item.example.question: item.reason for item in read(report, "rejected", Rejected)}
@@ -128,6 +147,7 @@ def test_every_dropped_pair_has_its_reason(recipe, stub):
     assert {example.source for example in read(report, "train")} == {"gpt-4o"}
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_a_second_build_asks_nothing_again(recipe, stub):
     first = build(recipe(teacher=openai(stub), split={"validation": 1}))
     again = build(recipe(teacher=openai(stub), split={"validation": 1}))
@@ -135,6 +155,7 @@ def test_a_second_build_asks_nothing_again(recipe, stub):
     assert first.files == again.files
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_the_format_clause_is_asked_for_and_counted(recipe, stub):
     report = build(recipe(teacher=openai(stub), split={"validation": 0}, prompt={"format_clause": True}))
     assert "FORMAT TabSeparatedWithNames" in stub.requests[0]["messages"][0]["content"]
@@ -145,6 +166,7 @@ def test_the_format_clause_is_asked_for_and_counted(recipe, stub):
     assert all(example.sql.endswith(" FORMAT TabSeparatedWithNames") for example in read(report, "train"))
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_seeds_join_train_where_the_recipe_says_so(recipe, stub):
     without = build(recipe(teacher=openai(stub), split={"validation": 0}))
     assert not {seed.question for seed in SEEDS} & {example.question for example in read(without, "train")}
@@ -156,6 +178,7 @@ def test_seeds_join_train_where_the_recipe_says_so(recipe, stub):
     assert report.validity["queries"] == 12  # the teacher's alone
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_a_seed_that_is_a_golden_question_is_said(recipe, stub, tmp_path):
     write_jsonl(tmp_path / "golden.jsonl", [*GOLDEN, SEEDS[0]])
     report = build(recipe(teacher=openai(stub), split={"validation": 0, "seeds": True}))
@@ -163,6 +186,7 @@ def test_a_seed_that_is_a_golden_question_is_said(recipe, stub, tmp_path):
     assert any("1 of 2 seeds were dropped" in note for note in report.notes)
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_parts_too_large_are_said_and_what_was_dropped_is_kept(recipe, stub):
     with pytest.raises(WrongUse, match=r"heldout 10 \+ validation 32 \+ train 1 = 43.*4 examples are left"):
         build(recipe(teacher=openai(stub), split={"heldout": 10}))
@@ -182,6 +206,7 @@ def test_a_missing_key_is_said(recipe, monkeypatch):
         build(recipe(teacher={"kind": "openai"}))
 
 
+@pytest.mark.usefixtures("one_gate")
 def test_the_card_s_hash_is_in_the_report(recipe, tmp_path):
     made = recipe(teacher={"kind": "template", "examples": 20}, split={"validation": 0})
     before = build(made).card
