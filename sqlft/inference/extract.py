@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(r"```[ \t]*\w*[ \t]*\n?(.*?)(?:```|\Z)", re.S)
-_INLINE = re.compile(r"(?<!`)`((?:SELECT|WITH)\b[^\n]*?)`(?=[\s.,;:)]|$)", re.I)
 _STATEMENT = (
     r"(?:\(\s*)*(?:SELECT\b|WITH\s+(?:[^\s,]+\s+AS\s*\(|.{1,200}?\s+AS\s+\w)"
     r"|EXPLAIN\s|INSERT\s+INTO\b|CREATE\s+\w|DROP\s+\w|ALTER\s+TABLE\b)"
@@ -16,9 +15,11 @@ _STATEMENT = (
 _LABEL = r"(?:\**(?:\w+[ \t]+)?(?:SQL|query|answer)[^:\n]{0,20}:\**[ \t]*)?"
 _START = re.compile(rf"^[ \t]*{_LABEL}({_STATEMENT})", re.I | re.M)
 _INSIDE = re.compile(rf"\b({_STATEMENT})")
+_INLINE = re.compile(rf"`({_STATEMENT}[^`\n]*)`")
 _NEXT = re.compile(rf"\s*(?:{_STATEMENT})")
-_CLAUSES = """SELECT FROM WHERE PREWHERE GROUP HAVING ORDER LIMIT OFFSET UNION INTERSECT EXCEPT FORMAT SETTINGS WINDOW
-    QUALIFY SAMPLE ARRAY ANY ALL GLOBAL LEFT RIGHT INNER FULL CROSS ASOF SEMI ANTI JOIN ON USING AND OR AS WITH""".split()
+_CLAUSES = """SELECT FROM WHERE PREWHERE GROUP HAVING ORDER LIMIT OFFSET UNION INTERSECT EXCEPT FORMAT SETTINGS
+    WINDOW QUALIFY SAMPLE ARRAY ANY ALL GLOBAL LEFT RIGHT INNER FULL CROSS ASOF SEMI ANTI JOIN ON USING AND OR AS
+    WITH""".split()
 # prose begins with a capital and goes on in small letters: "From this table ..."
 _GOES_ON = re.compile(rf"(?:{'|'.join(_CLAUSES)}|{'|'.join(_CLAUSES).lower()})\b|[(),]|--|/\*")
 _PIECE = re.compile(
@@ -42,11 +43,11 @@ def extract_sql(text: str) -> str | None:
         if re.search(r"\bSELECT\b", block, re.I):
             start = _START.search(block)
             return _trim(block[start.start(1) :] if start and not block[: start.start()].strip() else block)
-    if inline := next((code for code in _INLINE.findall(text) if code.count("`") % 2 == 0), None):
-        return _trim(inline)
-    start = _START.search(text) or _INSIDE.search(text)
+    start = _START.search(text) or _INLINE.search(text) or _INSIDE.search(text)
     if start is None:
         return None
+    if start.re is _INLINE:
+        return _trim(start[1])
     statement = _until_prose(text[start.start(1) :])
     return _trim(statement) if re.search(r"\bSELECT\b", statement, re.I) else None
 

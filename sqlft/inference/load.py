@@ -41,6 +41,7 @@ def load_base(section: Model, base: str, device: Any = None) -> Base:
         WrongUse: The tokenizer cannot serve: no chat template, or no pad token apart from its end token.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     from transformers.utils import logging
 
@@ -61,9 +62,13 @@ def load_base(section: Model, base: str, device: Any = None) -> Base:
         )
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, device_map={"": device or own_device()}, attn_implementation=section.attention, **options
+            folder,
+            dtype=dtype,
+            device_map={"": device or own_device()},
+            attn_implementation=section.attention,
+            **options,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise SqlftError(f"model.base {base!r} could not be loaded: {_first_line(error)}") from error
     except (torch.OutOfMemoryError, MemoryError) as error:
         advice = "a smaller model.base" if section.quantization == "nf4" else "model.quantization: nf4"
@@ -143,7 +148,9 @@ def base_folder(section: Model, base: str, weights: bool = True) -> Path:
         return Path(base)
     token = "set" if os.environ.get("HF_TOKEN") else "not set"
     try:
-        hf_hub_download(base, "config.json", revision=section.revision)  # a missing licence shows here, a snapshot hides it
+        hf_hub_download(
+            base, "config.json", revision=section.revision
+        )  # a missing licence shows here, a snapshot hides it
         patterns = ["*.json", "*.jinja", "tokenizer.model"] + ["*.safetensors"] * weights
         return Path(snapshot_download(base, revision=section.revision, allow_patterns=patterns))
     except GatedRepoError as error:

@@ -69,7 +69,9 @@ def _is_disk(error: BaseException) -> bool:
     text = str(error)
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     # torch.save does not say so plainly
-    return full or any(sign in text for sign in ("No space left", "PytorchStreamWriter", "inline_container", "iostream error"))
+    return full or any(
+        sign in text for sign in ("No space left", "PytorchStreamWriter", "inline_container", "iostream error")
+    )
 
 
 def _memory_advice(recipe: Recipe, args: Any, longest: int) -> str:

@@ -115,8 +115,8 @@ def _check_processes(args: Any) -> None:
     launched = {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= set(os.environ)
     if int(wanted or 1) != args.world_size or (launched and not wanted):
         raise SqlftError(
-            f"{args.world_size} process runs where {wanted or 'several'} were asked for: on CPUs `accelerate launch` starts "
-            "one and says nothing. Use `torchrun --nproc-per-node N scripts/train.py`."
+            f"{args.world_size} process runs where {wanted or 'several'} were asked for: on CPUs `accelerate launch` "
+            "starts one and says nothing. Use `torchrun --nproc-per-node N scripts/train.py`."
         )
     if args.n_gpu > 1:
         raise SqlftError(

@@ -69,7 +69,9 @@ class Trainer(SFTTrainer):
         last: dict[str, Any] = next((entry for entry in reversed(state["log_history"]) if "num_tokens" in entry), {})
         self.train_seconds = last.get("train_seconds", 0.0)
         self._total_train_tokens = last.get("num_tokens", 0)
-        evaluated = any("eval_loss" in entry and entry["step"] == state["global_step"] for entry in state["log_history"])
+        evaluated = any(
+            "eval_loss" in entry and entry["step"] == state["global_step"] for entry in state["log_history"]
+        )
         by_steps = self.args.eval_strategy == "steps"
         due = state["global_step"] % state["eval_steps"] == 0 if by_steps else float(state["epoch"]).is_integer()
         self.args.eval_on_start = self.args.eval_on_start and due and not evaluated

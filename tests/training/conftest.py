@@ -14,7 +14,10 @@ from tests.tiny import tiny_base  # noqa: F401
 
 CARD = SchemaCard(tables=[Table(name="shop.users", columns=[Column(name="age", type="UInt64", min=18, max=90)])])
 EXAMPLES = [
-    Example(question=f"How many users are {age}{' years old' * (age % 3)}?", sql=f"SELECT count() FROM shop.users WHERE age = {age}")
+    Example(
+        question=f"How many users are {age}{' years old' * (age % 3)}?",
+        sql=f"SELECT count() FROM shop.users WHERE age = {age}",
+    )
     for age in range(40)
 ]
 TRAINING = {

@@ -66,7 +66,9 @@ def test_the_adapters_move_in_float32_and_the_base_does_not_by_a_bit(make_recipe
     # in bfloat16 a step of 2e-5 leaves most of A's weights where they were
     share = [(weight != spied["before"][name]).float().mean().item() for name, weight in moved.items()]
     assert min(share) > 0.95
-    lost = [(w.bfloat16() == spied["before"][n].bfloat16()).float().mean().item() for n, w in moved.items() if "lora_A" in n]
+    lost = [
+        (w.bfloat16() == spied["before"][n].bfloat16()).float().mean().item() for n, w in moved.items() if "lora_A" in n
+    ]
     assert max(lost) > 0.3
 
 
@@ -142,7 +144,9 @@ def test_it_saves_before_it_evaluates_and_keeps_the_best(make_recipe, monkeypatc
     def scripted(self, *args, **kwargs):
         metrics = evaluate(self, *args, **kwargs)
         if self.state.global_step:
-            saved.append((Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}/trainer_state.json").is_file())
+            saved.append(
+                (Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}/trainer_state.json").is_file()
+            )
         metrics["eval_loss"] = self.state.log_history[-1]["eval_loss"] = next(losses)
         return metrics
 

@@ -18,7 +18,9 @@ SAME = ["lora.dropout=0", "training.max_steps=3", "training.per_device_train_bat
 
 def launch(*arguments):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TORCHELASTIC_ERROR_FILE": ""}
-    return subprocess.run([sys.executable, "-m", *arguments], env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], env=environment, capture_output=True, text=True, timeout=300
+    )
 
 
 def test_two_processes_give_the_loss_and_the_weights_of_one(make_recipe):
@@ -28,8 +30,18 @@ def test_two_processes_give_the_loss_and_the_weights_of_one(make_recipe):
     Path("runs/one").mkdir()
     Path("runs/one/dataset").symlink_to(Path("runs/run/dataset").absolute())
     train(recipe)
-    torchrun = ["torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    done = launch(*torchrun, str(ROOT / "scripts/train.py"), "recipe.yaml", *SAME, "training.gradient_accumulation_steps=1")
+    torchrun = [
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--rdzv-backend",
+        "c10d",
+        "--rdzv-endpoint",
+        "localhost:0",
+    ]
+    done = launch(
+        *torchrun, str(ROOT / "scripts/train.py"), "recipe.yaml", *SAME, "training.gradient_accumulation_steps=1"
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = (json.loads(Path(f"runs/{name}/run.json").read_text()) for name in ("one", "run"))
     assert (one["processes"], two["processes"]) == (1, 2)

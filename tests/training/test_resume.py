@@ -34,7 +34,9 @@ def notes_of(recipe, **options):
 def assert_same_run(trained):
     """The run in the working directory is, to the bit, the one that was not interrupted."""
     whole, resumed = trained / "runs/run", Path("runs/run")
-    assert all(torch.equal(weight, weights(whole / "adapter")[name]) for name, weight in weights(resumed / "adapter").items())
+    assert all(
+        torch.equal(weight, weights(whole / "adapter")[name]) for name, weight in weights(resumed / "adapter").items()
+    )
     manifests = [json.loads((folder / "run.json").read_text()) for folder in (whole, resumed)]
     assert manifests[0]["curve"] == manifests[1]["curve"]
     assert manifests[0]["tokens"] == manifests[1]["tokens"]
@@ -74,7 +76,9 @@ def test_a_kill_between_saving_and_evaluating_loses_no_evaluation(copied, traine
     Path("runs/run/run.json").unlink()
     state = CHECKPOINTS / "checkpoint-6/trainer_state.json"
     content = json.loads(state.read_text())
-    content["log_history"] = [entry for entry in content["log_history"] if "eval_loss" not in entry or entry["step"] < 6]
+    content["log_history"] = [
+        entry for entry in content["log_history"] if "eval_loss" not in entry or entry["step"] < 6
+    ]
     state.write_text(json.dumps(content | {"max_steps": 8, "best_global_step": 4}))
     run, _ = notes_of(copied("training.max_steps=8", "training.lr_scheduler_type=constant"), resume=True)
     assert [entry["step"] for entry in run.manifest["curve"] if "eval_loss" in entry] == [0, 2, 4, 6, 8]
