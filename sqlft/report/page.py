@@ -89,7 +89,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sql": highlight, "percent": percent, "p_value": p_value}
+    environment.filters |= {"sql": highlight, "percent": percent, "p_value": p_value, "verdict": sentences.verdict}
     return environment.get_template("page.html.jinja")
 
 
@@ -127,12 +127,15 @@ def _rows(results: Results) -> list[dict[str, Any]]:
 def _evidence(answer: Answer) -> tuple[str, list[tuple[str, str]]]:
     shown = {key: _short(value) for key, value in answer.verdict.evidence.items() if value not in ("", None, [], {})}
     if answer.runs or "message" not in shown:
-        return "", [(key.replace("_", " "), text) for key, text in shown.items()]
+        return "", [(sentences.EVIDENCE.get(key, key.replace("_", " ")), text) for key, text in shown.items()]
     hint = f" Maybe: {shown['hint']}." if "hint" in shown else ""
     return f"{shown.get('name', 'refused')}: {shown['message']}{hint}", []
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        rows = value if all(isinstance(row, list | tuple) for row in value) else [value]
+        value = "\n".join(", ".join("NULL" if cell is None else str(cell) for cell in row) for row in rows)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 400 else text[:400] + "…"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlft.evaluation.results import ModelFigures, Results
 from sqlft.evaluation.statistics import Share
 from sqlft.evaluation.table import p_value, percent
+from sqlft.records import Verdict
 
 ASKED = {
     "golden": "the golden questions",
@@ -12,6 +13,45 @@ ASKED = {
     "heldout_templates": "the held-out questions of templates that it never saw",
     "validation": "the validation questions",
 }
+
+
+REASONS = {
+    "missing_columns": "a column of the gold has no partner with its values",
+    "extra_columns": "more columns than asked for",
+    "row_count": "another number of rows",
+    "rows": "other rows",
+    "order": "another order",
+    "duplicates": "the same rows, not as often",
+    "totals": "other totals",
+    "missing_totals": "the totals are missing",
+    "extra_totals": "totals that were not asked for",
+    "totals_as_row": "the totals stand as an ordinary row",
+    "tie_at_limit": "another choice among tied rows, as right as the gold's",
+    "limit_without_order": "another choice of rows, no order being asked for",
+    "type_coerced": "numbers as text",
+    "degenerate": "only zeros, NULLs or empty text, which prove little",
+    "gold_empty": "the gold is empty",
+    "prediction_empty": "an empty result",
+    "nondeterministic": "the gold differs from itself",
+    "error": "the database does not accept it",
+    "refused": "it may not be run",
+    "timeout": "it ran out of time",
+    "limit": "it ran into a limit",
+    "crashed": "it crashed the process that ran it",
+    "no_sql": "no SQL in the answer",
+}
+EVIDENCE = {
+    "columns": "columns without a partner",
+    "gold_rows": "only in the gold",
+    "prediction_rows": "only here",
+    "row_count": "rows of gold, rows here",
+}
+
+
+def verdict(given: Verdict) -> str:
+    """A verdict's status and reasons, in words where there are words for them."""
+    reasons = "; ".join(REASONS.get(reason, reason.replace("_", " ")) for reason in given.reasons)
+    return given.status.replace("_", " ") + (f": {reasons}" if reasons else "")
 
 
 def headline(results: Results) -> str:
