@@ -167,7 +167,9 @@ def read_examples(path: Path) -> list[Example]:
     try:
         items = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WrongUse(Problem(str(path), "file", str(error.strerror), "Write the path of a JSON or JSONL file.")) from error
+        raise WrongUse(
+            Problem(str(path), "file", str(error.strerror), "Write the path of a JSON or JSONL file.")
+        ) from error
     except json.JSONDecodeError as error:
         raise WrongUse(Problem(f"{path}:{error.lineno}", "file", f"not JSON ({error.msg})")) from error
     if not isinstance(items, list):
@@ -179,7 +181,9 @@ def read_examples(path: Path) -> list[Example]:
         try:
             examples.append(Example.model_validate(item))
         except ValidationError as error:
-            problems += [Problem(f"{path}[{index}]", ".".join(map(str, e["loc"])) or "item", e["msg"]) for e in error.errors()]
+            problems += [
+                Problem(f"{path}[{index}]", ".".join(map(str, e["loc"])) or "item", e["msg"]) for e in error.errors()
+            ]
     if problems:
         raise WrongUse(problems)
     return examples

@@ -115,9 +115,11 @@ def reader(type_name: str, other: str) -> Callable[[Cell], Cell]:
 def _reader(type_name: str, instants: bool, infer: bool) -> Callable[[Cell], Cell]:
     name, arguments = _parse(type_name)
     kind = family(type_name)
-    read: Callable[[Cell], Cell] = _by_look
     if name in _WRAPPERS:
         return _reader(arguments[-1], instants, infer)
+    if kind == "unknown" or (kind == "text" and infer and name != "FixedString"):
+        return _by_look
+    read: Callable[[Cell], Cell]
     if name.startswith("Decimal"):
         read = _decimal
     elif kind == "number":
@@ -141,7 +143,7 @@ def _reader(type_name: str, instants: bool, infer: bool) -> Callable[[Cell], Cel
 
         def read(cell: Cell) -> Cell:
             return (_MAP, *sorted((str(key), value(item)) for key, item in cell.items()))
-    elif kind == "text" and not infer:
+    else:
 
         def read(cell: Cell) -> Cell:
             return cell if isinstance(cell, str) else _by_look(cell)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -103,6 +104,16 @@ class Grid:
         families = {family(self.gold.types[i]), family(self.prediction.types[j])}
         return _count_texts(gold) != _count_texts(prediction) or families == {"text", "temporal"}
 
+    @cached_property
+    def by_name(self) -> list[int]:
+        """The first columns of both sides paired by name, then by place; no prediction column twice."""
+        free = list(range(self.prediction.width))
+        chosen = []
+        for i in range(min(self.gold.width, self.prediction.width)):
+            chosen.append(next(j for j in self.preference(i) if j in free))
+            free.remove(chosen[-1])
+        return chosen
+
     def preference(self, i: int) -> list[int]:
         """Prediction columns in the order they are tried for gold column i: the same name, the same place, the rest."""
         name, names = self.gold.names[i].casefold(), self._names
@@ -119,7 +130,8 @@ def _classes(gold: list[Cell], prediction: list[Cell], bag: bool) -> Pair:
         written = set().union(*map(decimal_texts, members)) & texts if texts else set()
         ids |= dict.fromkeys([*members, *written], number)
         tight = sum(not isinstance(member, float) for member in members) <= 1 and same(members[0], members[-1])
-        loose |= not tight or (bool(written) and (len(written) > 1 or members[0] != members[-1]))
+        alike = not written or (len(written) == 1 and all(written <= decimal_texts(member) for member in members))
+        loose |= not (tight and alike)
 
     def identify(cell: Cell) -> Cell:
         return tuple(map(identify, cell)) if isinstance(cell, tuple) else ids.get(cell, cell)

@@ -53,7 +53,7 @@ class Search:
         Raises:
             Undecided: Neither a mapping nor the proof that there is none was found in reasonable time.
         """
-        return self._run(tolerant=False) or self._run(tolerant=True)
+        return self._straight() or self._run(tolerant=False) or self._run(tolerant=True)
 
     def partners(self, i: int, tolerant: bool = True) -> list[int]:
         """Prediction columns that hold gold column i's cells under the same labels, whatever the other columns hold."""
@@ -72,6 +72,16 @@ class Search:
             return False
         ours, theirs = _refine(self.labels, ids)
         return _contained(theirs, ours) and (not ids.loose or self._rows_pair({i: j}, ours, theirs))
+
+    def _straight(self) -> Mapping | None:
+        """The mapping that the names suggest, which is most often the one."""
+        mapping = self.grid.by_name
+        if self.allowed or len(mapping) < self.grid.gold.width:
+            return None
+        keys = self.labels
+        for i, j in enumerate(mapping):
+            keys = _refine(keys, self.grid.exact(i, j))
+        return mapping if _contained(keys[1], keys[0]) else None
 
     def _run(self, tolerant: bool) -> Mapping | None:
         candidates = []

@@ -250,10 +250,7 @@ class RowComparison:
     @cached_property
     def _by_name(self) -> tuple[list[Any], list[Any]]:
         """The rows of both sides, read, the columns paired by name, then by place."""
-        used: list[int] = []
-        for i in range(min(len(self.gold.columns), len(self.prediction.columns))):
-            used.append(next(j for j in self._grid.preference(i) if j not in used))
-        pairs = [self._grid.exact(i, j) for i, j in enumerate(used)]
+        pairs = [self._grid.exact(i, j) for i, j in enumerate(self._grid.by_name)]
         ours = list(zip(*(pair.gold for pair in pairs), strict=True))
         return ours, list(zip(*(pair.prediction for pair in pairs), strict=True))
 

@@ -114,7 +114,7 @@ def score_file(pairs: Path, out: Path, progress: Callable[[int], None] | None = 
                 raise WrongUse(_problem(pairs, number, detail) for detail in error.errors()) from error
             verdict = score_pair(pair)
             verdict.id = str(number if pair.id is None else pair.id)
-            file.write(json.dumps(verdict.model_dump()) + "\n")  # unlike pydantic, writes lone surrogates too
+            file.write(json.dumps(vars(verdict)) + "\n")  # unlike pydantic, writes lone surrogates too
             counts[verdict.status] += 1
             if progress:
                 progress(counts.total())
