@@ -1,6 +1,6 @@
 """The tiny base on schemas that it has not met: execution match on questions of the kind it was pre-trained on.
 
-    python -m benchmarks.tiny_base [--base data/tiny-base] [--schemas 40] [--questions 8] [--quantization none]
+python -m benchmarks.tiny_base [--base data/tiny-base] [--schemas 40] [--questions 8] [--quantization none]
 """
 
 from __future__ import annotations

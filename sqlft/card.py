@@ -22,7 +22,7 @@ class _Strict(BaseModel):
 
 
 class Column(_Strict):
-    """One column. `values` are all of its actual values where there are few; `min` and `max` bound dates and numbers."""
+    """One column. `values` are all of its values where there are few; `min` and `max` bound dates and numbers."""
 
     name: str
     type: str
@@ -92,14 +92,21 @@ class SchemaCard(_Strict):
         try:
             return cls.model_validate(yaml.safe_load(path.read_text()))
         except OSError as error:
-            raise WrongUse(Problem(str(path), "schema card", str(error.strerror), "Write the path of a card that `sqlft init` made.")) from error
+            raise WrongUse(
+                Problem(
+                    str(path), "schema card", str(error.strerror), "Write the path of a card that `sqlft init` made."
+                )
+            ) from error
         except yaml.YAMLError as error:
             raise WrongUse(Problem(str(path), "schema card", f"not YAML ({error})".replace("\n", " "))) from error
         except ValidationError as error:
             raise WrongUse(
-                Problem(f"{path}: {'.'.join(map(str, e['loc']))}", repr(e["input"])[:80], e["msg"]) for e in error.errors()
+                Problem(f"{path}: {'.'.join(map(str, e['loc']))}", repr(e["input"])[:80], e["msg"])
+                for e in error.errors()
             ) from error
 
     def save(self, path: Path) -> None:
         """Writes the card as YAML, leaving out what is empty."""
-        path.write_text(yaml.safe_dump(self.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True, width=120))
+        path.write_text(
+            yaml.safe_dump(self.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True, width=120)
+        )

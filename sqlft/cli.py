@@ -225,6 +225,7 @@ def query(
             section.dsn, limits=section.limits, tables=tables, sandbox=section.sandbox, date=parsed.prompt.date
         )
     else:
+        assert dsn is not None  # one of the two was given
         gate = open_gate(dsn, limits=Limits(), tables=None)
     with gate:
         _notes(gate.warnings)

@@ -36,16 +36,20 @@ class Limits(Section):
 
 
 class DatabaseSection(Section):
-    dsn: str = Field("chdb://memory", description="chdb://memory, chdb:///path, chdb://./path, clickhouse://user@host:8123/db, clickhouses://…")
+    dsn: str = Field(
+        "chdb://memory",
+        description="chdb://memory, chdb:///path, chdb://./path, clickhouse(s)://user@host:8123/db",
+    )
     limits: Limits = Field(default_factory=Limits)
     sandbox: Literal["process", "static"] = Field(
-        "process", description="static: run model-written SQL behind the allow-list alone, where the system has no sandbox"
+        "process",
+        description="static: the allow-list alone, where the system has no sandbox",
     )
 
     @model_validator(mode="after")
     def _no_secret(self) -> DatabaseSection:
         if re.search(r"//[^/@:]*:[^/@]+@", self.dsn):
-            raise ValueError("a recipe holds no password. Write clickhouse://user@host:port/db and set CLICKHOUSE_PASSWORD")
+            raise ValueError("a recipe holds no password. Write clickhouse://user@host and set CLICKHOUSE_PASSWORD")
         return self
 
 
@@ -81,8 +85,10 @@ class Prompt(Section):
     """What the model is shown beside the question."""
 
     format_clause: bool = Field(False, description="ask for a FORMAT TabSeparatedWithNames clause")
-    date: datetime.date = Field(datetime.date(2024, 12, 31), description="the chat template's 'Today Date', and the day that today() means")
-    card: Literal["full", "compact"] = Field("full", description="compact: no descriptions and no glossary, for small contexts")
+    date: datetime.date = Field(
+        datetime.date(2024, 12, 31), description="'Today Date' in prompts; the day that today() means"
+    )
+    card: Literal["full", "compact"] = Field("full", description="compact: no descriptions, no glossary")
 
 
 class Model(Section):
@@ -103,7 +109,7 @@ class Lora(Section):
     @model_validator(mode="after")
     def _no_lm_head(self) -> Lora:
         if "lm_head" in (self.targets if isinstance(self.targets, list) else [self.targets]):
-            raise ValueError("lm_head cannot carry an adapter here. Write all-linear, or name linear layers of the blocks")
+            raise ValueError("lm_head cannot carry an adapter here. Write all-linear, or layers of the blocks")
         return self
 
 
@@ -119,7 +125,9 @@ class Generation(Section):
     @model_validator(mode="after")
     def _greedy_is_one(self) -> Generation:
         if self.temperature == 0 and self.samples > 1:
-            raise ValueError(f"{self.samples} samples at temperature 0 are {self.samples} times the same. Write temperature: 0.7, or samples: 1")
+            raise ValueError(
+                f"{self.samples} samples at temperature 0 are all the same. Write temperature: 0.7, or samples: 1"
+            )
         return self
 
 
@@ -139,7 +147,7 @@ class Recipe(Section):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    name: str = Field("", pattern=r"^[\w.-]*$", description="the run's folder under runs/; the recipe's file name where empty")
+    name: str = Field("", pattern=r"^[\w.-]*$", description="the folder under runs/; the file's name where empty")
     seed: int = 0
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     schema_: Path = Field(alias="schema", description="path of the schema card")
@@ -151,7 +159,7 @@ class Recipe(Section):
     prompt: Prompt = Field(default_factory=Prompt)
     model: Model = Field(default_factory=Model)
     lora: Lora = Field(default_factory=Lora)
-    training: dict[str, Any] = Field(default_factory=dict, description="TRL SFTConfig's own keys, handed through and checked by it")
+    training: dict[str, Any] = Field(default_factory=dict, description="TRL SFTConfig's own keys, checked by it")
     generation: Generation = Field(default_factory=Generation)
     evaluation: Evaluation = Field(default_factory=Evaluation)
 
@@ -198,7 +206,9 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         document = yaml.safe_load(text)
         lines = dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader)))
     except OSError as error:
-        raise WrongUse(Problem(str(path), "recipe", str(error.strerror), "Write the path of a recipe; `sqlft init` makes one.")) from error
+        raise WrongUse(
+            Problem(str(path), "recipe", str(error.strerror), "Write the path of a recipe; `sqlft init` makes one.")
+        ) from error
     except yaml.YAMLError as error:
         raise WrongUse(Problem(str(path), "recipe", "not YAML: " + " ".join(str(error).split()))) from error
     if not isinstance(document, dict):

@@ -15,7 +15,8 @@ from sqlft.database import open_gate
 from sqlft.dataset.clean import clean, count_validity
 from sqlft.dataset.fold import fold_question
 from sqlft.dataset.split import Parts, split
-from sqlft.dataset.teacher import Progress, Written, with_format, write_pairs
+from sqlft.dataset.teacher import write_pairs
+from sqlft.dataset.written import Progress, Written, with_format
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example, read_examples, write_jsonl

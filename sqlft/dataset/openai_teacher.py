@@ -16,7 +16,7 @@ from pydantic import BaseModel, model_validator
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.journal import Entry, Journal, request_key
-from sqlft.dataset.teacher import Progress, Written, with_format
+from sqlft.dataset.written import Progress, Written, with_format
 from sqlft.inference.endpoint import Chat, Endpoint, MalformedAnswer, run_async
 from sqlft.inference.prices import PRICES_OF, Cost
 from sqlft.problems import Problem, SqlftError, WrongUse
