@@ -81,7 +81,9 @@ def test_every_question_stands_with_each_models_sql_and_verdict(shop: Results, p
 
 
 def test_headline_figures_warnings_and_settings_are_in_words(page: Page) -> None:
-    headline = "tuned answers 89% (n=9, 95% CI 57–98%) of the held-out questions right; the base 11% (n=9, 95% CI 2–43%)."
+    headline = (
+        "tuned answers 89% (n=9, 95% CI 57–98%) of the held-out questions right; the base 11% (n=9, 95% CI 2–43%)."
+    )
     assert headline in page.text
     assert "tuned against the base: +78 points" in page.text
     assert "It is right on 7 that the base gets wrong, and wrong on 0 that the base gets right." in page.text
@@ -126,7 +128,7 @@ HOSTILE = [
     "SELECT '</script><svg onload=alert(1)>' -- <b>",
     '" onmouseover="alert(1)',
     "javascript:alert(1) \x00\x1b[2J \u202e\ud800",
-    "$x^2$ & &lt;",
+    "$x^$ & &lt;",
 ]
 
 
