@@ -70,6 +70,7 @@ def train(recipe: Recipe, *, resume: bool = False, progress: Progress | None = N
         SqlftError: No access to the base, a NaN, no memory, a full disk, an interruption.
     """
     began = time.perf_counter()
+    _check_launcher()
     check_unfinished(recipe, resume)
     examples = read_splits(recipe)
     rows = {split: tokenize_examples(recipe, found) for split, found in examples.items()}
@@ -78,16 +79,15 @@ def train(recipe: Recipe, *, resume: bool = False, progress: Progress | None = N
     _check_processes(args)
     tell(Status(note=describe_rows(rows)))
 
-    base = load_base(recipe.model, recipe.base, args.device)
-    identity = describe_identity(recipe, base, args) if args.should_save else {}
-    for note in prepare_checkpoints(recipe, identity, resume) if args.should_save else []:
-        tell(Status(note=note))
-    args.distributed_state.wait_for_everyone()
-
     longest = max(map(len, rows["train"]))
     with explained(recipe, args, longest), stopping() as asked, warnings.catch_warnings():
         # peft 0.21 and trl 1.16 still use transformers' old name for it
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+        base = load_base(recipe.model, recipe.base, args.device)
+        identity = describe_identity(recipe, base, args) if args.should_save else {}
+        for note in prepare_checkpoints(recipe, identity, resume) if args.should_save else []:
+            tell(Status(note=note))
+        args.distributed_state.wait_for_everyone()
         trainer = _trainer(recipe, base, args, rows)
         trainer.watch(tell, asked)
         checkpoint = last_whole(Path(args.output_dir))
@@ -110,14 +110,19 @@ def train(recipe: Recipe, *, resume: bool = False, progress: Progress | None = N
     return TrainingRun(recipe.run_dir, recipe.run_dir / "adapter", manifest)
 
 
-def _check_processes(args: Any) -> None:
-    wanted = os.environ.get("WORLD_SIZE")
+def _check_launcher() -> None:
     launched = {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= set(os.environ)
-    if int(wanted or 1) != args.world_size or (launched and not wanted):
+    if launched and "WORLD_SIZE" not in os.environ:
         raise SqlftError(
-            f"{args.world_size} process runs where {wanted or 'several'} were asked for: on CPUs `accelerate launch` "
-            "starts one and says nothing. Use `torchrun --nproc-per-node N scripts/train.py`."
+            "several processes were asked for and one runs: on CPUs `accelerate launch` starts one and says nothing. "
+            "Use `torchrun --nproc-per-node N scripts/train.py`."
         )
+
+
+def _check_processes(args: Any) -> None:
+    wanted = int(os.environ.get("WORLD_SIZE", 1))
+    if wanted != args.world_size:
+        raise SqlftError(f"{wanted} processes were asked for and {args.world_size} runs. Use torchrun as the launcher.")
     if args.n_gpu > 1:
         raise SqlftError(
             f"one process sees {args.n_gpu} GPUs. Use `accelerate launch scripts/train.py`, or CUDA_VISIBLE_DEVICES=0."
@@ -148,6 +153,8 @@ def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]]) 
         )
     except ValueError as error:
         raise WrongUse(Problem(recipe.where("lora"), "lora or training", " ".join(str(error).split()))) from error
+    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" and not trainer.is_fsdp_enabled:
+        raise SqlftError("FSDP was asked for and is off: accelerate has none on CPUs. Use recipes/accelerate/ddp.yaml.")
     trainer.float32_adapters()
     return trainer
 

@@ -1,6 +1,7 @@
 """What goes wrong half-way is one sentence that says what to change, and loses nothing."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from sqlft.problems import SqlftError
 from sqlft.training import train
 from sqlft.training.checkpoints import last_whole
+from sqlft.training.fit import _check_processes
 from tests.training.test_fit import weights
 
 
@@ -72,24 +74,35 @@ def test_an_error_of_another_kind_is_not_dressed_up(make_recipe, monkeypatch):
         train(make_recipe())
 
 
-@pytest.mark.parametrize(
-    "environment", [{"WORLD_SIZE": "2"}, {"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1"}]
-)
-def test_a_launcher_that_started_too_few_processes_is_found_out(monkeypatch, environment):
-    from types import SimpleNamespace
-
-    from sqlft.training.fit import _check_processes
-
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SqlftError, match=r"1 process runs where .* were asked for.*torchrun"):
+def test_a_launcher_that_started_too_few_processes_is_found_out(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SqlftError, match="2 processes were asked for and 1 runs"):
         _check_processes(SimpleNamespace(world_size=1, n_gpu=0))
 
 
+def test_fsdp_that_is_asked_for_and_off_is_found_out(make_recipe, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(SqlftError, match="FSDP was asked for and is off"):
+        train(make_recipe())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weights: dict(list(weights.items())[::2]), r"holds [\d,]+ of 4,096 weights.*FULL_STATE_DICT"),
+        (lambda weights: {name: weight * 2 for name, weight in weights.items()}, "reads back otherwise"),
+    ],
+)
+def test_a_checkpoint_is_read_back_before_it_becomes_an_adapter(make_recipe, monkeypatch, change, words):
+    from sqlft.training import save
+
+    read = save.adapter_weights
+    monkeypatch.setattr(save, "adapter_weights", lambda folder: change(read(folder)))
+    with pytest.raises(SqlftError, match=words):
+        train(make_recipe("training.max_steps=1"))
+    assert not Path("runs/run/adapter").exists()
+
+
 def test_several_gpus_under_one_process_are_refused():
-    from types import SimpleNamespace
-
-    from sqlft.training.fit import _check_processes
-
     with pytest.raises(SqlftError, match=r"sees 2 GPUs.*accelerate launch"):
         _check_processes(SimpleNamespace(world_size=1, n_gpu=2))
