@@ -21,6 +21,14 @@ MARKS = {"ok": "✓", "failed": "✗", "warning": "!"}
 GIB = 2**30
 CHECKPOINTS = 3
 """Two are kept, and one is being written."""
+LLAMA_31_8B = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+}
 
 
 @dataclass(frozen=True)
@@ -202,9 +210,14 @@ def _model(recipe: Recipe, card: SchemaCard | None, examples: list[Example]) -> 
     from sqlft.inference.load import base_folder, load_tokenizer
     from sqlft.inference.tokens import summarize_lengths, tokenize_chats
 
-    folder = base_folder(recipe.model, recipe.base, weights=False)
+    try:
+        folder = base_folder(recipe.model, recipe.base, weights=False)
+    except SqlftError:
+        yield from _space(recipe, {})
+        raise
     yield Check("model", "ok", f"{recipe.base} can be read")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = config.get("text_config", config)
     yield from _space(recipe, config)
     if card is None or not examples:
         return
@@ -242,11 +255,12 @@ def _space(recipe: Recipe, config: dict[str, Any]) -> Iterator[Check]:
 
 
 def _sizes(config: dict[str, Any], r: int) -> tuple[int, int]:
-    """Weights of a Llama-like model, and of an adapter of rank r on all of its linear layers."""
+    """Weights of a Llama-like model, and of an adapter of rank r on all linear layers; Llama-3.1-8B's by default."""
+    config = LLAMA_31_8B | config
     hidden, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
     heads = config["num_attention_heads"]
     head = config.get("head_dim") or hidden // heads
-    queries, keys = heads * head, config.get("num_key_value_heads", heads) * head
+    queries, keys = heads * head, config["num_key_value_heads"] * head
     linear = [
         (hidden, queries),
         (hidden, keys),

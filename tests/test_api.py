@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 import sqlft
 from sqlft.model import SqlModel
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import load_recipe
 from sqlft.training import TrainingRun
-from tests.tiny import make_tiny
+from tests.small import clone  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 LINES = next(
@@ -22,34 +21,7 @@ LINES = next(
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """A folder with the demo's recipe on a small scale: few users, few examples, two steps, a random base."""
-    from sqlft.database import Database
-    from sqlft.database.shop import fill_shop
-
-    folder = tmp_path_factory.mktemp("clone")
-    with Database.connect(f"chdb://{folder}/shop") as db:
-        fill_shop(db, 200)
-    recipe = yaml.safe_load((ROOT / "recipes" / "tiny-cpu.yaml").read_text())
-    recipe |= {key: str(ROOT / "recipes" / recipe[key]) for key in ("schema", "seeds", "golden")}
-    recipe["database"] = {"dsn": f"chdb://{folder}/shop"}
-    recipe["teacher"]["examples"] = 150
-    recipe["split"] = {"train": 24, "validation": 4, "heldout": 8}
-    recipe["model"] = {
-        "base": str(make_tiny(folder / "base", context=4096)),
-        "quantization": "none",
-        "dtype": "float32",
-    }
-    recipe["lora"] = {"r": 4, "alpha": 8}
-    recipe["training"] = {"max_steps": 2, "learning_rate": 0.01, "per_device_train_batch_size": 4}
-    recipe["generation"] = {"max_new_tokens": 8}
-    (folder / "recipes").mkdir()
-    (folder / "recipes" / "tiny-cpu.yaml").write_text(yaml.safe_dump(recipe))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def readme(clone):
+def readme(clone):  # noqa: F811
     """The names that the README's lines leave behind. A random base writes no SQL: any text counts."""
     names: dict = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -60,7 +32,7 @@ def readme(clone):
 
 
 @pytest.fixture
-def here(clone, readme, monkeypatch):
+def here(clone, readme, monkeypatch):  # noqa: F811
     monkeypatch.chdir(clone)
 
 

@@ -7,20 +7,12 @@ import pytest
 import yaml
 
 from sqlft.card import SchemaCard
-from sqlft.check import GIB, Check, _sizes, run_checks
+from sqlft.check import GIB, LLAMA_31_8B, Check, _sizes, run_checks
 from sqlft.database import Database
 from sqlft.database.shop import fill_shop
 from tests.tiny import make_tiny
 
 DATA = Path(__file__).parent.parent / "data" / "ecommerce"
-LLAMA_31_8B = {
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128256,
-}
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +156,8 @@ def test_no_room_for_the_answer_is_found(project):
 
 def test_a_base_that_is_no_model_is_found(project, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "config.json" in failed(project("model.base=empty"))["model"][0]
+    found = project("model.base=empty")
+    assert "config.json" in failed(found)["model"][0] and "disk" in found
 
 
 def test_a_full_disk_is_found(project, monkeypatch):

@@ -70,30 +70,46 @@ def test_the_demo_pays_nobody_and_holds_questions_out():
     assert Path(found.model.base).name == "tiny-base"
 
 
-@pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.stem)
-def test_accelerate_reads_a_launcher_file(path):
-    from accelerate.commands.config.config_args import load_config_from_file
-
-    config = load_config_from_file(str(path))
-    assert config.mixed_precision == "bf16" and config.main_training_function == "main"
-
-
 @pytest.mark.parametrize(
-    ("name", "kind", "machines"),
-    [("single_gpu", "NO", 1), ("ddp", "MULTI_GPU", 1), ("fsdp", "FSDP", 1), ("multi_node", "MULTI_GPU", 2)],
+    ("name", "processes", "machines", "kind"),
+    [
+        ("single_gpu", 1, 1, ""),
+        ("ddp", 2, 1, "multi_gpu"),
+        ("fsdp", 2, 1, "use_fsdp"),
+        ("multi_node", 16, 2, "multi_gpu"),
+    ],
 )
-def test_a_launcher_file_starts_what_its_name_says(name, kind, machines):
-    config = yaml.safe_load((ROOT / "recipes" / "accelerate" / f"{name}.yaml").read_text())
-    assert (config["distributed_type"], config["num_machines"]) == (kind, machines)
-    assert config["num_processes"] % machines == 0
+def test_accelerate_starts_what_a_launcher_files_name_says(name, processes, machines, kind):
+    args = launcher(name)
+    assert (args.num_processes, args.num_machines, args.mixed_precision) == (processes, machines, "bf16")
+    assert [
+        flag for flag in ("multi_gpu", "use_fsdp", "use_deepspeed", "use_cpu") if getattr(args, flag)
+    ] == kind.split()
 
 
-def test_accelerate_knows_every_fsdp_key():
-    from accelerate.commands.launch import launch_command_parser
+def test_fsdp_shards_decoder_layers_and_saves_the_adapter_whole(monkeypatch):
+    from accelerate import FullyShardedDataParallelPlugin
+    from accelerate.utils.launch import prepare_multi_gpu_env
 
-    options = {option for action in launch_command_parser()._actions for option in action.option_strings}
+    args = launcher("fsdp")
     keys = yaml.safe_load((ROOT / "recipes" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
-    assert [key for key in keys if f"--{key}" not in options] == []
+    assert [key for key in keys if not hasattr(args, key)] == []
+    for name, value in prepare_multi_gpu_env(args).items():
+        monkeypatch.setenv(name, value)
+    plugin = FullyShardedDataParallelPlugin()
+    assert plugin.fsdp_version == 2 and plugin.reshard_after_forward is True
+    assert plugin.transformer_cls_names_to_wrap == ["LlamaDecoderLayer"]
+    assert plugin.state_dict_type.name == "FULL_STATE_DICT"
+    assert not plugin.activation_checkpointing and not plugin.cpu_ram_efficient_loading
+
+
+def launcher(name: str):
+    """What `accelerate launch --config_file …` makes of one of our files."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+
+    path = str(ROOT / "recipes" / "accelerate" / f"{name}.yaml")
+    args = launch_command_parser().parse_args(["--config_file", path, "scripts/train.py", "recipe.yaml"])
+    return _validate_launch_command(args)[0]
 
 
 @pytest.mark.parametrize("path", [*RECIPES, *LAUNCHERS], ids=lambda path: path.stem)
