@@ -1,4 +1,4 @@
-"""The page is checked as text; `make test-browser` is where a browser looks at it."""
+"""The page, checked as text: what stands in it, what it loads, what it escapes."""
 
 import json
 import re
