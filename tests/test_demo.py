@@ -18,8 +18,10 @@ def report(clone):  # noqa: F811
         patch.chdir(clone)
         left = clone / "runs" / "tiny-cpu" / "checkpoints" / "checkpoint-1"
         left.mkdir(parents=True)
+        stale = left / "stale"
+        stale.touch()
         done = run_demo(load_recipe("recipes/tiny-cpu.yaml"), users=100)
-        assert not left.exists()
+        assert not stale.exists()
         yield done
 
 

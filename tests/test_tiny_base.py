@@ -35,13 +35,19 @@ def test_words_have_the_same_tokens_in_question_and_query(tokenizer):
 
 
 def test_tokenizer_loses_nothing(tokenizer):
-    for text in ("SELECT count() FROM a.b WHERE x = 'ÄÖ  日本' AND n >= 10.5", "a\n- b  c\t_d_", "  GROUP BY  GROUPING"):
+    for text in (
+        "SELECT count() FROM a.b WHERE x = 'ÄÖ  日本' AND n >= 10.5",
+        "a\n- b  c\t_d_",
+        "  GROUP BY  GROUPING",
+    ):
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
 
 
 def test_template_renders_a_llama_3_1_chat(tokenizer):
     messages = [{"role": "system", "content": "S"}, {"role": "user", "content": " Q "}]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, date_string="31 Dec 2024")
+    text = tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True, date_string="31 Dec 2024"
+    )
     assert text == (
         "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\n"
         "Today Date: 31 Dec 2024\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|>"
