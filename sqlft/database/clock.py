@@ -33,7 +33,7 @@ def freeze(sql: str, date: datetime.date) -> str:
     while place < len(found):
         token = found[place]
         name = token.text.strip('`"')
-        name = name if name in _EXACT_CASE else name.lower()
+        name = name if name in _EXACT_CASE or name.lower() not in _ANY_CASE else name.lower()
         last, literal = place, ""
         if name in _ANY_CASE | _EXACT_CASE and [after.text for after in found[place + 1 : place + 2]] == ["("]:
             last, arguments = _arguments(sql, found, place + 1)

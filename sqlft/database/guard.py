@@ -257,7 +257,8 @@ def _common_tables(node: exp.Expr) -> set[str]:
     """The names that WITH gives to subqueries where this node stands; a name of its own only where it recurses."""
     names: set[str] = set()
     child: exp.Expr = node
-    while parent := child.parent:
+    # nothing from around it is known inside a table function
+    while (parent := child.parent) and not isinstance(parent, exp.Table | exp.Values):
         if isinstance(parent, exp.With):
             names.update(cte.alias for cte in parent.expressions[: child.index] if isinstance(cte.this, exp.Query))
             if parent.args.get("recursive") and not _in_first_branch(node, child.this):
@@ -286,16 +287,15 @@ def _aliases(node: exp.Expr) -> set[str]:
 
     Those are the SELECT's own, and what WITH names in the SELECTs around it.
     """
-    names: set[str] = set()
-    select = own = node.find_ancestor(exp.Select)
-    while select:
-        clause = select.args.get("with_")
-        sources = [select.args.get("from_"), *(select.args.get("joins") or [])] if select is own else []
-        named = [*(clause.expressions if clause else []), *(source.this for source in sources if source)]
-        names.update(
-            item.alias for item in (named if select is not own else [*select.expressions, *named]) if item.alias
-        )
-        select = select.find_ancestor(exp.Select)
+    own = node.find_ancestor(exp.Select)
+    names = {item.alias for item in own.expressions if item.alias} if own else set()
+    sources = [own.args.get("from_"), *(own.args.get("joins") or [])] if own else []
+    names.update(source.this.alias for source in sources if source and source.this.alias)
+    child: exp.Expr = node
+    while (parent := child.parent) and not isinstance(parent, exp.Table | exp.Values):
+        clause = parent.args.get("with_")
+        names.update(cte.alias for cte in (clause.expressions if clause and clause is not child else []))
+        child = parent
     return names
 
 
