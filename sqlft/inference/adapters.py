@@ -25,11 +25,7 @@ def read_identity(adapter: Path) -> dict[str, Any]:
     """
     if not (adapter / "adapter_config.json").is_file():
         near = adapter / "adapter"
-        advice = (
-            f"Write {near}."
-            if (near / "adapter_config.json").is_file()
-            else "Write a folder that `sqlft train` or PEFT saved."
-        )
+        advice = f"Write {near}." if near.is_dir() else "Write a folder that `sqlft train` or PEFT saved."
         raise WrongUse(Problem(str(adapter), "adapter", "there is no adapter_config.json in it", advice))
     path = adapter / IDENTITY
     return dict(json.loads(path.read_text())) if path.is_file() else {}
@@ -57,37 +53,29 @@ def check_identity(base: Base, adapter: Path) -> list[str]:
             f"{adapter} has no {IDENTITY}: that it belongs to this base at this quantization is taken on trust "
             f"(PEFT names {config.get('base_model_name_or_path')})"
         ]
-    problems = []
-    if identity["base_sha256"] != hash_base(base.folder):
-        problems.append(
-            Problem(
-                str(adapter),
-                f"adapter of {identity['base']}",
-                f"the loaded base {base.name} has other weights",
-                f"Write model.base: {identity['base']}.",
-            )
-        )
-    if identity["quantization"] != base.quantization:
-        problems.append(
-            Problem(
-                str(adapter),
-                f"adapter trained on a base with quantization {identity['quantization']}",
-                f"the base is loaded with quantization {base.quantization}, and across the two no comparison holds",
-                f"Write model.quantization: {identity['quantization']}.",
-            )
-        )
-    if (
-        identity["template_sha256"] != template_hash(base.tokenizer)
-        or template_hash(load_tokenizer(adapter)) != identity["template_sha256"]
-    ):
-        problems.append(
-            Problem(
-                str(adapter),
-                "tokenizer or chat template",
-                "it is not the one that the adapter was trained with",
-                "Restore the adapter's folder, or its base.",
-            )
-        )
+    base_name, trained_on = identity["base"], identity["quantization"]
+    template = {identity["template_sha256"], template_hash(base.tokenizer), template_hash(load_tokenizer(adapter))}
+    differences = [
+        (
+            identity["base_sha256"] != hash_base(base.folder),
+            f"adapter of {base_name}",
+            f"the loaded base {base.name} has other weights",
+            f"Write model.base: {base_name}.",
+        ),
+        (
+            trained_on != base.quantization,
+            f"trained at quantization {trained_on}",
+            f"the base is loaded at {base.quantization}, and across the two no comparison holds",
+            f"Write model.quantization: {trained_on}.",
+        ),
+        (
+            len(template) > 1,
+            "tokenizer or chat template",
+            "it is not the one that the adapter was trained with",
+            "Restore the adapter's folder, or its base.",
+        ),
+    ]
+    problems = [Problem(str(adapter), what, why, write) for differs, what, why, write in differences if differs]
     if problems:
         raise WrongUse(problems)
     return []

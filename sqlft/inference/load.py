@@ -89,22 +89,15 @@ def load_tokenizer(folder: Path | str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     except (OSError, ValueError) as error:
-        raise WrongUse(
-            Problem(str(folder), "tokenizer", _first_line(error), "Give a folder that holds one.")
-        ) from error
+        raise WrongUse(Problem(str(folder), "tokenizer", _first_line(error), "Give its folder one.")) from error
     if tokenizer.chat_template is None:
         raise WrongUse(Problem(str(folder), "tokenizer", "it has no chat template", "Use an Instruct model."))
     if tokenizer.pad_token is None and RIGHT_PAD in tokenizer.get_vocab():
         tokenizer.pad_token = RIGHT_PAD
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
-        raise WrongUse(
-            Problem(
-                str(folder),
-                f"pad token {tokenizer.pad_token}",
-                "padding with the end token teaches a model never to stop",
-                "Set another pad_token in its tokenizer_config.json.",
-            )
-        )
+        why = "padding with the end token teaches a model never to stop"
+        write = "Set another pad_token in its tokenizer_config.json."
+        raise WrongUse(Problem(str(folder), f"pad token {tokenizer.pad_token}", why, write))
     return tokenizer
 
 
@@ -130,44 +123,31 @@ def base_folder(section: Model, base: str, weights: bool = True) -> Path:
     Raises:
         SqlftError: No access, with what to do.
     """
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import errors, hf_hub_download, snapshot_download
 
     if Path(base).is_dir():
         if not (Path(base) / "config.json").is_file():
-            raise SqlftError(
-                f"model.base {base!r} is a folder without a config.json. Write the folder that holds the model itself."
-            )
+            raise SqlftError(f"model.base {base!r} is a folder without a config.json. Write the model's own folder.")
         return Path(base)
     token = "set" if os.environ.get("HF_TOKEN") else "not set"
     try:
-        hf_hub_download(
-            base, "config.json", revision=section.revision
-        )  # a missing licence shows here, a snapshot hides it
+        # a missing licence shows here, a snapshot hides it
+        hf_hub_download(base, "config.json", revision=section.revision)
         patterns = ["*.json", "*.jinja", "tokenizer.model"] + ["*.safetensors"] * weights
         return Path(snapshot_download(base, revision=section.revision, allow_patterns=patterns))
-    except GatedRepoError as error:
+    except errors.GatedRepoError as error:
         raise SqlftError(
             f"{base} is gated and this account has no access (HF_TOKEN is {token}). Accept the licence on "
             f"https://huggingface.co/{base}, set HF_TOKEN, or write a local folder as model.base."
         ) from error
-    except RevisionNotFoundError as error:
-        raise SqlftError(
-            f"{base} has no revision {section.revision!r}. Write another model.revision, or none."
-        ) from error
-    except (RepositoryNotFoundError, HFValidationError) as error:
+    except errors.RevisionNotFoundError as error:
+        raise SqlftError(f"{base} has no revision {section.revision!r}. Write another model.revision.") from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise SqlftError(
             f"model.base {base!r} is neither a folder nor a model that this account can see (HF_TOKEN is {token}). "
             "Check the name, set HF_TOKEN where it is private, or write a local folder as model.base."
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
         raise SqlftError(
             f"{base} is not in the local cache and the hub cannot be reached. Connect once and accept its licence with "
             "HF_TOKEN set, or write a local folder as model.base."

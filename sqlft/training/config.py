@@ -26,50 +26,32 @@ REMOVED = {
     "torch_dtype": "Write model.dtype.",
     "dtype": "Write model.dtype.",
 }
-_OWN = {
-    "output_dir": "runs/NAME belongs to the recipe. Write `name` at the top",
-    "seed": "it is the whole run's. Write `seed` at the top",
-    "resume_from_checkpoint": "Add --resume to the command",
-    "hub_token": "a recipe holds no secret. Set HF_TOKEN",
-    "model_init_kwargs": "the base is loaded by the recipe's `model` section",
-    "dataset_kwargs": "sqlft tokenises by itself",
-    "chat_template_path": "training and inference use the template that came with the base",
-    "eos_token": "training and inference use the tokens that came with the base",
-    "pad_token": "training and inference use the tokens that came with the base",
-    "compute_loss_func": "the loss is the completion's",
-    "load_best_model_at_end": "the best checkpoint's weights become the adapter anyway",
-}
-# key -> (allowed values, why not the others)
-_FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "max_length": (
-        (None,),
-        "it cuts the end of a row, which is the SQL, and says nothing (trl #6668). Delete it; a long row is an error",
-    ),
-    "assistant_only_loss": (
-        (False,),
-        "it raises for Llama-3.1's template. Delete it; the loss is on the completion only",
-    ),
+# key -> what it may be, and why nothing else
+_BOUND: dict[str, tuple[tuple[Any, ...], str]] = {
+    "output_dir": ((), "it is runs/NAME. Write `name` at the top"),
+    "seed": ((), "it is the whole run's. Write `seed` at the top"),
+    "resume_from_checkpoint": ((), "it is said when the run is started. Add --resume to the command"),
+    "hub_token": ((), "a recipe holds no secret. Set HF_TOKEN"),
+    "model_init_kwargs": ((), "the base is loaded by the recipe's `model` section"),
+    "dataset_kwargs": ((), "sqlft tokenises by itself"),
+    "chat_template_path": ((), "training and inference use the template that came with the base"),
+    "eos_token": ((), "training and inference use the tokens that came with the base"),
+    "pad_token": ((), "training and inference use the tokens that came with the base"),
+    "load_best_model_at_end": ((), "the best checkpoint becomes the adapter anyway. Delete it"),
+    "max_length": ((None,), "it cuts the end of a row, which is the SQL, in silence (trl #6668). Delete it"),
+    "truncation_mode": (("keep_start",), "nothing is cut. Delete it"),
+    "assistant_only_loss": ((False,), "it raises for Llama-3.1. Delete it; the loss is on the completion only"),
     "completion_only_loss": ((None, True), "the prompt is not to be learned. Delete it"),
-    "use_liger_kernel": (
-        (False,),
-        "its fused loss raises in TRL 1.16, which projects only supervised positions by itself. Delete it",
-    ),
-    "packing": ((False,), "it needs max_length and keeps rows apart only without an attention mask. Delete it"),
+    "use_liger_kernel": ((False,), "its fused loss raises; TRL projects only supervised positions anyway. Delete it"),
+    "packing": ((False,), "it needs max_length, and keeps rows apart only without a mask. Delete it"),
     "eval_packing": ((None, False), "as packing. Delete it"),
     "padding_free": ((False,), "it refuses our collator. Delete it"),
     "save_only_model": ((False,), "--resume needs the optimizer's state. Delete it"),
-    "save_strategy": (
-        ("steps", "epoch"),
-        "--resume and the best checkpoint need saves on the way. Write steps or epoch",
-    ),
+    "save_strategy": (("steps", "epoch"), "--resume needs saves on the way. Write steps or epoch"),
     "ignore_data_skip": ((False,), "a resumed run would see other rows than an unbroken one. Delete it"),
     "average_tokens_across_devices": ((True,), "the loss would depend on the number of processes. Delete it"),
     "auto_find_batch_size": ((False,), "it changes the batch, and so the result, in silence. Delete it"),
-    "metric_for_best_model": (
-        ("eval_loss", "loss"),
-        "the best checkpoint is the one of the lowest validation loss. Delete it",
-    ),
-    "truncation_mode": (("keep_start",), "nothing is cut. Delete it"),
+    "metric_for_best_model": (("eval_loss", "loss"), "the best has the lowest validation loss. Delete it"),
     "push_to_hub": ((False,), "nothing leaves this machine. Delete it, and upload runs/NAME/adapter yourself"),
     "remove_unused_columns": ((True,), "a row has no other columns. Delete it"),
     "shuffle_dataset": ((False,), "rows are drawn in a seeded order anyway. Delete it"),
@@ -135,12 +117,9 @@ def _defaults(recipe: Recipe, given: dict[str, Any], evaluate: bool) -> dict[str
         "save_steps": every,
         "save_total_limit": 2,
     }
-    if not {"gradient_checkpointing", "activation_checkpointing"} & set(given):
-        found["activation_checkpointing"] = True
-    if "gradient_checkpointing" in given:
-        found["activation_checkpointing"] = given.pop("gradient_checkpointing")
-    if "gradient_checkpointing_kwargs" in given:
-        found["activation_checkpointing_kwargs"] = given.pop("gradient_checkpointing_kwargs")
+    # transformers' new name wins over TRL's old one, whose default is true
+    found["activation_checkpointing"] = given.pop("gradient_checkpointing", True)
+    found["activation_checkpointing_kwargs"] = given.pop("gradient_checkpointing_kwargs", None)
     if evaluate and strategy != "no":
         found |= {"eval_strategy": strategy, "eval_steps": every, "eval_on_start": True}
         found |= {"metric_for_best_model": "eval_loss", "greater_is_better": False}
@@ -150,44 +129,37 @@ def _defaults(recipe: Recipe, given: dict[str, Any], evaluate: bool) -> dict[str
 def _refusal(key: str, value: Any, keys: list[str]) -> tuple[str, str] | None:
     if key in REMOVED and key not in keys:
         return "TRL has no such key any more", REMOVED[key]
-    if key in _OWN:
-        return _OWN[key], ""
     if key not in keys:
         near = difflib.get_close_matches(key, keys, n=1)
         return "TRL's SFTConfig has no such key", f"Did you mean `{near[0]}`?" if near else ""
-    if key in _FIXED and value not in _FIXED[key][0]:
-        return _FIXED[key][1], ""
+    if key in _BOUND and value not in _BOUND[key][0]:
+        return _BOUND[key][1], ""
     return None
 
 
 def _clashes(given: dict[str, Any]) -> list[tuple[str, str]]:
-    evaluations, saves = given.get("eval_strategy"), given.get("save_strategy")
-    if evaluations not in (None, "no", saves or evaluations):
-        return [
-            (
-                "eval_strategy",
-                f"save_strategy is {saves}, and what is evaluated must have been saved. Write the same for both",
-            )
-        ]
-    every, save = given.get("eval_steps"), given.get("save_steps")
-    if every and save and abs(every / save - round(every / save)) > 1e-6:
-        return [
-            (
-                "eval_steps",
-                f"it is no multiple of save_steps {save}, and what is evaluated must have been saved. Write {save}",
-            )
-        ]
-    return []
+    pairs = [("eval_strategy", "save_strategy"), ("eval_steps", "save_steps")]
+    return [
+        (key, f"what is evaluated must have been saved, and {other} is {given[other]}. Write the same for both")
+        for key, other in pairs
+        if given.get(other) and given.get(key) not in (None, "no") and not _fits(given[key], given[other])
+    ]
+
+
+def _fits(evaluate: Any, save: Any) -> bool:
+    if isinstance(evaluate, str):
+        return bool(evaluate == save)
+    return abs(evaluate / save - round(evaluate / save)) < 1e-6
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-    from pydantic.errors import PydanticUserError
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic.errors import PydanticSchemaGenerationError
 
     try:
-        checked = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
-    except PydanticUserError:
         checked = TypeAdapter(hint).validate_python(value)
+    except PydanticSchemaGenerationError:
+        return value
     except ValidationError as error:
         raise ValueError(error.errors()[0]["msg"]) from error
     # YAML reads 1e-4 as text; everything else stays as it was written

@@ -93,7 +93,7 @@ def train(recipe: Recipe, *, resume: bool = False, progress: Progress | None = N
         checkpoint = last_whole(Path(args.output_dir))
         if checkpoint is None or trainer.continue_from(checkpoint):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            checkpoint = _saved(trainer)
+            checkpoint = check_saved(trainer)
         state = read_state(checkpoint)
         if state["global_step"] < state["max_steps"]:
             raise SqlftError(
@@ -157,14 +157,6 @@ def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]]) 
         raise SqlftError("FSDP was asked for and is off: accelerate has none on CPUs. Use recipes/accelerate/ddp.yaml.")
     trainer.float32_adapters()
     return trainer
-
-
-def _saved(trainer: Any) -> Path:
-    trainer.args.distributed_state.wait_for_everyone()
-    checkpoint = last_whole(Path(trainer.args.output_dir))
-    assert checkpoint is not None
-    check_saved(trainer, checkpoint)
-    return checkpoint
 
 
 def _silent(_status: Status) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 from sqlft.inference.adapters import IDENTITY, adapter_weights
 from sqlft.inference.load import Base
 from sqlft.problems import SqlftError
-from sqlft.training.checkpoints import write_json
+from sqlft.training.checkpoints import last_whole, write_json
 
 
-def check_saved(trainer: Any, checkpoint: Path) -> None:
-    """Reads a checkpoint back and compares it with the model in memory: FSDP2 with PEFT once saved one rank's shard.
+def check_saved(trainer: Any) -> Path:
+    """Reads the last checkpoint back and compares it with the model: FSDP2 with PEFT once saved one rank's shard.
+
+    Returns:
+        The checkpoint.
 
     Raises:
         SqlftError: It holds other weights than were trained.
@@ -22,6 +25,9 @@ def check_saved(trainer: Any, checkpoint: Path) -> None:
     import torch
     from peft import get_peft_model_state_dict
 
+    trainer.args.distributed_state.wait_for_everyone()
+    checkpoint = last_whole(Path(trainer.args.output_dir))
+    assert checkpoint is not None
     saved = adapter_weights(checkpoint)
     count = sum(weight.numel() for weight in saved.values())
     if count != trainer.trained:
@@ -29,11 +35,11 @@ def check_saved(trainer: Any, checkpoint: Path) -> None:
             f"{checkpoint} holds {count:,} of {trainer.trained:,} weights. "
             "Under FSDP write fsdp_state_dict_type: FULL_STATE_DICT for accelerate."
         )
-    if trainer.is_fsdp_enabled:
-        return
-    for key, weight in get_peft_model_state_dict(trainer.model).items():
+    shards = trainer.is_fsdp_enabled
+    for key, weight in () if shards else get_peft_model_state_dict(trainer.model).items():
         if not torch.equal(weight.detach().cpu(), saved[key].to(weight.dtype)):
             raise SqlftError(f"{checkpoint} reads back otherwise than it was trained ({key}); its disk is at fault.")
+    return checkpoint
 
 
 def save_adapter(base: Base, checkpoint: Path, adapter: Path, identity: dict[str, Any]) -> None:

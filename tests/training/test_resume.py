@@ -57,16 +57,27 @@ def test_ctrl_c_saves_and_three_and_three_steps_are_six(make_recipe, trained):
     assert_same_run(trained)
 
 
-@pytest.mark.parametrize("damage", ["adapter_model.safetensors", "trainer_state.json", "optimizer.pt"])
-def test_a_checkpoint_cut_short_is_left_out_and_said_to_be(copied, trained, damage):
+@pytest.mark.parametrize(
+    "part", ["adapter_model.safetensors", "adapter_config.json", "trainer_state.json", "optimizer.pt"]
+)
+def test_a_checkpoint_that_lacks_a_part_is_not_whole(copied, part):
+    folder = CHECKPOINTS / "checkpoint-6"
+    assert last_whole(CHECKPOINTS) == folder
+    (folder / part).unlink()
+    assert not is_whole(folder) and last_whole(CHECKPOINTS) == CHECKPOINTS / "checkpoint-4"
+
+
+@pytest.mark.parametrize("part", ["adapter_model.safetensors", "trainer_state.json"])
+def test_a_checkpoint_whose_part_was_cut_short_is_not_whole(copied, part):
+    path = CHECKPOINTS / "checkpoint-6" / part
+    path.write_bytes(path.read_bytes()[:-100])
+    assert last_whole(CHECKPOINTS) == CHECKPOINTS / "checkpoint-4"
+
+
+def test_a_kill_in_the_middle_of_saving_goes_back_to_the_checkpoint_before_and_says_so(copied, trained):
     Path("runs/run/run.json").unlink()
     shutil.rmtree("runs/run/adapter")
-    half = CHECKPOINTS / "checkpoint-6"
-    if damage == "optimizer.pt":
-        (half / damage).unlink()
-    else:
-        (half / damage).write_bytes((half / damage).read_bytes()[:100])
-    assert last_whole(CHECKPOINTS) == CHECKPOINTS / "checkpoint-4"
+    (CHECKPOINTS / "checkpoint-6/trainer_state.json").unlink()
     _, notes = notes_of(copied(), resume=True)
     assert any("checkpoint-6" in note and "cut short" in note for note in notes)
     assert_same_run(trained)
