@@ -1,8 +1,8 @@
-"""The demo with several training seeds: right answers of base and adapter on questions that were held out.
+"""The demo with several seeds: right answers of base and adapter on questions that were held out.
 
     python -m benchmarks.demo [--seeds 3]
 
-The shop, the dataset and the split are the same each time; the training's seed differs.
+The shop is the same each time; examples, split and training are drawn anew with each seed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     for seed in range(arguments.seeds):
-        recipe = load_recipe(demo_recipe(), [f"training.seed={seed}", "name=demo"])
+        recipe = load_recipe(demo_recipe(), [f"seed={seed}"])
         report = run_demo(recipe)
         rows.append(report.to_json()["questions"] | {"seconds": sum(report.seconds.values())})
     table = Table("seed", "questions", "n", "base", "adapter")
