@@ -1,4 +1,4 @@
-"""Tokens a second of LoRA and QLoRA: `python -m benchmarks.training [--steps N] [--rounds N]`, on this machine as it is.
+"""Tokens a second of LoRA and QLoRA: `python -m benchmarks.training [--steps N] [--rounds N]`, on this machine.
 
 The base is data/tiny-base, so that nothing is downloaded: the figures compare the two ways, and say nothing of an 8B.
 """
