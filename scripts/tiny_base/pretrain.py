@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -197,6 +198,9 @@ def pretrain(
 ) -> dict[str, float]:
     """Trains for `minutes` of wall time: warm-up over 2%, constant, then linear decay to zero over the last 45%.
 
+    In a process group, each process reads its own `groups` and `copies` a step, and the gradients' mean is taken; the
+    first one's clock and file count.
+
     Returns:
         steps, examples, tokens, seconds and the last losses' mean.
     """
@@ -206,45 +210,62 @@ def pretrain(
     rates = [o.param_groups[0]["lr"] for o in optimizers]
     begin = saved = time.monotonic()
     share = lambda: (time.monotonic() - begin) / (60 * minutes)  # noqa: E731
-    rng = random.Random(seed)
+    rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rng = random.Random(seed * processes + rank)
     source, recent = stream(tokenizer, rng, suffixes, share), []
-    steps = examples = tokens = 0
-    while (done := share()) < 1:
-        scale = min(1, done / 0.02 + 0.05, (1 - done) / 0.45)
-        for optimizer, rate in zip(optimizers, rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * scale
-        loss = torch.zeros(())
+    steps = tokens = 0
+    while True:
+        loss = 0.0
         for _ in range(groups):
             group = next(source)
             part = group_loss(model, group) / groups
             part.backward()  # type: ignore[no-untyped-call]
-            loss += part.detach()
-            examples += suffixes
+            loss += float(part.detach())
             tokens += len(group.prefix) + sum(map(len, group.suffixes))
         (0.5 * group_loss(model, copying_group(tokenizer, rng, copies))).backward()  # type: ignore[no-untyped-call]
+        loss, done = _agree(model, loss, share())
+        if done >= 1:
+            break
+        if not math.isfinite(loss):
+            raise RuntimeError(f"loss is {loss} at step {steps}")
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
+        scale = min(1, done / 0.02 + 0.05, (1 - done) / 0.45)
+        for optimizer, rate in zip(optimizers, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * scale
             optimizer.step()
             optimizer.zero_grad()
-        recent = [*recent[-99:], float(loss)]
-        if not math.isfinite(recent[-1]):
-            raise RuntimeError(f"loss is {recent[-1]} at step {steps}")
-        if steps % 100 == 0:
+        recent = [*recent[-99:], loss]
+        if steps % 100 == 0 and rank == 0:
             seconds = time.monotonic() - begin
             log(
-                f"step {steps}  loss {sum(recent) / len(recent):.4f}  {tokens / max(seconds, 1):.0f} tokens/s  {seconds / 60:.1f} of {minutes:.0f} min"
+                f"step {steps}  loss {sum(recent) / len(recent):.4f}  {processes * tokens / max(seconds, 1):.0f} tokens/s  {seconds / 60:.1f} of {minutes:.0f} min"
             )
         steps += 1
-        if time.monotonic() - saved > 300:
+        if time.monotonic() - saved > 300 and rank == 0:
             save()
             saved = time.monotonic()
     return {
         "steps": steps,
-        "examples": examples,
-        "tokens": tokens,
+        "examples": steps * processes * groups * suffixes,
+        "tokens": processes * tokens,
         "seconds": time.monotonic() - begin,
         "loss": sum(recent) / len(recent),
     }
+
+
+def _agree(model: Any, loss: float, done: float) -> tuple[float, float]:
+    """Gradients and loss become the processes' mean, and `done` the first one's."""
+    if not dist.is_initialized():
+        return loss, done
+    gradients = [p.grad for p in model.parameters()]
+    numbers = torch.tensor([loss, done if dist.get_rank() == 0 else 0.0])
+    flat = torch.cat([*(g.flatten() for g in gradients), numbers])
+    dist.all_reduce(flat)
+    done = float(flat[-1])
+    flat /= dist.get_world_size()
+    for gradient, mean in zip(gradients, flat.split([*map(torch.numel, gradients), 2])[:-1], strict=True):
+        gradient.copy_(mean.view_as(gradient))
+    return float(flat[-2]), done
 
 
 def write(model: Any, tokenizer: Any, folder: Path) -> None:
