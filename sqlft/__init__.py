@@ -75,14 +75,22 @@ def evaluate(
     Raises:
         SqlftError: As `sqlft evaluate` would say it; WrongUse where the recipe or its files are wrong.
     """
-    from sqlft.evaluation import evaluate as evaluate_adapters
+    return evaluate_each(recipe, adapters, [on], overrides)[0]
+
+
+def evaluate_each(
+    recipe: Recipe | Path | str, adapters: Sequence[Path | str], on: Sequence[str], overrides: Sequence[str] = ()
+) -> list[Results]:
+    """`evaluate` on several sets of questions, for which the base is loaded once."""
+    from sqlft.evaluation import evaluate_each as evaluate_sets
     from sqlft.progress import Stages
     from sqlft.report import write_report
 
     with Stages() as stages:
-        results = evaluate_adapters(_recipe(recipe, overrides), adapters, on, progress=stages)
-    write_report(results)
-    return results
+        found = evaluate_sets(_recipe(recipe, overrides), adapters, on, progress=stages)
+    for results in found:
+        write_report(results)
+    return found
 
 
 def load(source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None) -> SqlModel:

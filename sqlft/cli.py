@@ -137,7 +137,7 @@ def evaluate(
     adapters: list[Any] = list(adapter or [])
     if not adapters and (parsed.run_dir / "adapter").is_dir():
         adapters = [parsed.run_dir / "adapter"]
-    found = [sqlft.evaluate(parsed, adapters, questions) for questions in on or ["golden"]]
+    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"])
     if as_json:
         return _json([{"folder": str(r.folder), **r.model_dump(mode="json", exclude={"questions"})} for r in found])
     from sqlft.console import show

@@ -86,27 +86,28 @@ def demo_recipe() -> Path:
     return path
 
 
-def run_demo(recipe: Recipe, users: int = 20_000) -> DemoReport:
+def run_demo(recipe: Recipe, users: int = 20_000, *, anew: bool = True) -> DemoReport:
     """Runs every stage; the report of each comparison is written to the run's folder.
 
     Args:
         recipe: Its database is filled with the shop; its run is begun anew.
         users: Users of the shop.
+        anew: Fill the shop and build the dataset first; else train on what an earlier call left.
 
     Raises:
         SqlftError: A stage fails.
     """
     shutil.rmtree(recipe.run_dir / "checkpoints", ignore_errors=True)
     report = DemoReport(recipe.run_dir)
-    with _timed(report, "shop"), Database.connect(recipe.database.dsn) as db, Stages() as stages:
-        fill_shop(db, users, progress=lambda done: stages("users", done, users))
-    with _timed(report, "build"):
-        report.examples = sqlft.build(recipe).counts
+    if anew:
+        with _timed(report, "shop"), Database.connect(recipe.database.dsn) as db, Stages() as stages:
+            fill_shop(db, users, progress=lambda done: stages("users", done, users))
+        with _timed(report, "build"):
+            report.examples = sqlft.build(recipe).counts
     with _timed(report, "train"):
         run = sqlft.train(recipe)
-    for on in ASKED:
-        with _timed(report, f"evaluate {on}"):
-            report.results[on] = sqlft.evaluate(recipe, [run.adapter], on)
+    with _timed(report, "evaluate"):
+        report.results = dict(zip(ASKED, sqlft.evaluate_each(recipe, [run.adapter], list(ASKED)), strict=True))
     return report
 
 

@@ -26,7 +26,7 @@ def report(clone):  # noqa: F811
 
 
 def test_every_stage_is_run_and_timed(report):
-    assert list(report.seconds) == ["shop", "build", "train", *(f"evaluate {on}" for on in ASKED)]
+    assert list(report.seconds) == ["shop", "build", "train", "evaluate"]
     assert report.examples["train"] == 24 and report.examples["heldout"] == 8
 
 

@@ -107,6 +107,8 @@ def check(sql: str, *, tables: Collection[str] | None, default_database: str) ->
     """
     if len(sql) > LONGEST:
         raise QueryRefused(f"The statement has {len(sql)} characters; at most {LONGEST} are read.")
+    if re.search(r"[\ud800-\udfff\x00]", sql):
+        raise QueryRefused("The statement holds what is no text: a NUL, or half of a UTF-16 pair.")
     sql, format_name = split_format(sql)
     if format_name and not _TEXT_FORMAT.fullmatch(format_name):
         raise QueryRefused(f"FORMAT {format_name} is not a text format: leave the clause out.")
@@ -132,8 +134,9 @@ def _check_tokens(code: list[Token]) -> None:
             raise QueryRefused(f"A quoted name holds a quote or a backslash: {_near(token)}.")
     if not code:
         raise QueryRefused("There is no statement.")
-    if code[0].upper not in ("SELECT", "WITH", "FROM") and code[0].text != "(":
+    if code[0].upper not in ("SELECT", "WITH") and code[0].text != "(":
         raise QueryRefused(f"Only SELECT may run here; this begins with {_near(code[0])}.")
+    _check_clauses(code)
     for place, (token, after) in enumerate(itertools.pairwise(code)):
         if token.upper == "INTO" and after.upper == "OUTFILE":
             raise QueryRefused("INTO OUTFILE writes a file: leave it out.")
@@ -143,6 +146,31 @@ def _check_tokens(code: list[Token]) -> None:
             raise QueryRefused(f"Write a plain string for {token.text}{_near(after)}.")
         if after.text == "(" and token.kind in ("word", "quoted"):
             _check_function(code, place)
+
+
+def _check_clauses(code: list[Token]) -> None:
+    """Refuses FROM before SELECT, where ClickHouse may read SELECT as an alias, and what follows as more tables."""
+    begun, scopes = "", []
+    for place, token in enumerate(code):
+        before = code[place - 1].upper if place else ""
+        if token.text == "(":
+            scopes.append(begun)
+            begun = ""
+        elif token.text == ")":
+            begun = scopes.pop() if scopes else ""
+        elif token.upper in ("UNION", "EXCEPT", "INTERSECT"):
+            begun = ""
+        elif token.upper == "SELECT" or (token.upper == "WITH" and not begun):
+            begun = token.upper
+        elif token.upper == "FROM":
+            compared = before == "DISTINCT" and code[place - 2].upper in ("IS", "NOT")
+            opened = place and code[place - 1].text == "("
+            if (
+                begun == "WITH"
+                or opened
+                or (before in ("UNION", "ALL", "DISTINCT", "EXCEPT", "INTERSECT") and not compared)
+            ):
+                raise QueryRefused("FROM stands before SELECT: write SELECT … FROM ….")
 
 
 def _check_function(code: list[Token], place: int) -> None:
@@ -224,6 +252,8 @@ def _check_tree(tree: exp.Query, tables: Collection[str] | None, default_databas
             and node.args.get("kind") != "ARRAY"
         ):
             raise QueryRefused(f"It is not known what this reads: {_shown(node.this)}.")
+        if isinstance(node, exp.Values) and len(node.expressions) > 1:
+            raise QueryRefused("It is not known what stands after VALUES: write values('name Type', …).")
         if isinstance(node, exp.With) and len({cte.alias for cte in node.expressions}) < len(node.expressions):
             raise QueryRefused("WITH gives one name twice.")
         if node.args.get("settings") or node.args.get("format"):
@@ -253,8 +283,12 @@ def _operands(node: exp.In) -> Iterator[exp.Column]:
 
 
 def _check_table(node: exp.Expr, parts: list[str], tables: Collection[str] | None, default_database: str) -> None:
-    if len(parts) == 1 and parts[0] in _common_tables(node):
-        return
+    if len(parts) == 1:
+        known, later = _common_tables(node)
+        if parts[0] in known:
+            return
+        if parts[0] in later:
+            raise QueryRefused(f"WITH gives the name {parts[0]} after it is used: put it first.")
     name = ".".join(parts if len(parts) > 1 else [default_database, *parts])
     if len(parts) > 2:
         raise QueryRefused(f"{name} is no table: write database.table.")
@@ -270,20 +304,26 @@ def _parts(node: exp.Table | exp.Column) -> list[str]:
     return [part.name for part in node.parts]
 
 
-def _common_tables(node: exp.Expr) -> set[str]:
-    """The names that WITH gives to subqueries where this node stands; a name of its own only where it recurses."""
-    names: set[str] = set()
+def _common_tables(node: exp.Expr) -> tuple[set[str], set[str]]:
+    """The names that WITH gives to subqueries where this node stands, and those that it gives only further on.
+
+    A name of its own it knows only where it recurses; else ClickHouse means a table.
+    """
+    known: set[str] = set()
+    later: set[str] = set()
     child: exp.Expr = node
     # nothing from around it is known inside a table function
     while (parent := child.parent) and not isinstance(parent, exp.Table | exp.Values):
         if isinstance(parent, exp.With):
-            names.update(cte.alias for cte in parent.expressions[: child.index] if isinstance(cte.this, exp.Query))
+            place = child.index or 0
+            known.update(cte.alias for cte in parent.expressions[:place] if isinstance(cte.this, exp.Query))
+            later.update(cte.alias for cte in parent.expressions[place + 1 :])
             if parent.args.get("recursive") and not _in_first_branch(node, child.this):
-                names.add(child.alias)
+                known.add(child.alias)
         elif (clause := parent.args.get("with_")) and clause is not child:
-            names.update(cte.alias for cte in clause.expressions if isinstance(cte.this, exp.Query))
+            known.update(cte.alias for cte in clause.expressions if isinstance(cte.this, exp.Query))
         child = parent
-    return names
+    return known - later, later
 
 
 def _in_first_branch(node: exp.Expr, query: exp.Expr) -> bool:

@@ -66,7 +66,7 @@ def confine(read: Iterable[str], write: Iterable[str], network: Sequence[str] = 
     """Confines this thread and those it starts from now on, for good.
 
     Args:
-        read: Folders that may be read; nothing else may.
+        read: Folders and files that may be read; nothing else may.
         write: Files that exist and may be written; none can be made, renamed or removed.
         network: Which of `NETWORK` may be used.
 
@@ -129,7 +129,7 @@ def _landlock(libc: ctypes.CDLL, abi: int, read: Iterable[str], write: Iterable[
     for paths, access in ((read, _READ_FILE | _READ_DIR), (write, (_READ_FILE | _WRITE_FILE | _TRUNCATE) & rights)):
         for path in paths:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            rule = _PathBeneath(access, fd)
+            rule = _PathBeneath(access if os.path.isdir(path) else access & ~_READ_DIR, fd)
             _check(libc.syscall(_ADD_RULE, rules, 1, ctypes.byref(rule), 0), f"landlock_add_rule {path}")
             os.close(fd)
     _check(libc.syscall(_RESTRICT_SELF, rules, 0), "landlock_restrict_self")

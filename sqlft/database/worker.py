@@ -10,9 +10,10 @@ import importlib.machinery
 import importlib.util
 import json
 import os
-import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,8 @@ GRACE_SECONDS = 2
 START_SECONDS = 120
 SYSTEM_DATABASES = ("system", "information_schema", "INFORMATION_SCHEMA")
 
+_HEADER = struct.Struct(">?Q")  # of an answer: whether it is an error, its bytes
+_TIME_ZONE = ("/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo")
 _FILES = ("metadata", "data", "store", "user_defined")
 # this module without what its packages import for everybody else: a child starts in a third of the time
 _BOOT = """
@@ -95,30 +98,29 @@ class Child:
         assert package and package.submodule_search_locations, "chdb is a dependency"
         # nothing else of this process's environment: secrets are there
         environment = {"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}
-        self._process = subprocess.Popen(
-            [sys.executable, "-S", "-c", _BOOT, str(Path(__file__).parents[1])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            cwd=self.folder,
-            env=environment,
-            start_new_session=True,
-        )
-        self._unread = b""
-        try:
-            answer = self._exchange(
-                {
-                    "parent": os.getpid(),
-                    "library": str(Path(package.submodule_search_locations[0]) / "_chdb.abi3.so"),
-                    "folder": str(self.folder),
-                    "read": [str(self.folder), *([str(database)] if database else [])],
-                    "memory": memory,
-                    "network": list(network) if confined else None,
-                },
-                START_SECONDS,
+        # a pair of sockets, as a query could open a pipe again by its name in /proc
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-c", _BOOT, str(Path(__file__).parents[1])],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=self.folder,
+                env=environment,
+                start_new_session=True,
             )
-        except (TimeoutError, EOFError, OSError) as error:
+        start = {
+            "parent": os.getpid(),
+            "library": str(Path(package.submodule_search_locations[0]) / "_chdb.abi3.so"),
+            "folder": str(self.folder),
+            "read": [str(self.folder), *([str(database)] if database else []), *filter(os.path.exists, _TIME_ZONE)],
+            "memory": memory,
+            "network": list(network) if confined else None,
+        }
+        try:
+            answer = self._exchange(start, START_SECONDS)
+        except OSError as error:
             self.close()
             raise ConnectError(f"The process for model-written SQL did not start ({self._end(error)}).") from error
         ready = json.loads(answer)
@@ -146,7 +148,7 @@ class Child:
         except TimeoutError:
             self.close()
             raise QueryError(f"Stopped after {seconds:g} s.", kind="timeout") from None
-        except (EOFError, OSError) as error:
+        except OSError as error:
             self.close()
             kind: Kind = "timeout" if self._process.returncode == -signal.SIGXCPU else "crashed"
             raise QueryError(f"The process that ran it ended ({self._end(error)}).", kind=kind) from None
@@ -154,44 +156,33 @@ class Child:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe
-            pipe.close()
+        self._socket.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _end(self, error: Exception) -> str:
+    def _end(self, error: OSError) -> str:
         code = self._process.returncode
         return f"signal {-code}" if code and code < 0 else f"exit code {code}: {error}"
 
     def _exchange(self, request: Mapping[str, Any], seconds: float) -> bytes:
         deadline = time.monotonic() + seconds
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        while b"\n" not in self._unread:
-            self._receive(deadline)
-        line, _, self._unread = self._unread.partition(b"\n")
-        header = json.loads(line)
-        parts, missing = [self._unread], header["bytes"] - len(self._unread)
-        self._unread = b""
-        while missing > 0:
-            self._receive(deadline)
-            parts.append(self._unread)
-            missing -= len(self._unread)
-            self._unread = b""
-        if header["error"]:
-            raise QueryError.parse(b"".join(parts).decode())
-        return b"".join(parts)
+        self._socket.settimeout(seconds)
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        failed, size = _HEADER.unpack(self._receive(_HEADER.size, deadline))
+        body = self._receive(size, deadline)
+        if failed:
+            raise QueryError.parse(body.decode(errors="replace"))
+        return body
 
-    def _receive(self, deadline: float) -> None:
-        pipe = self._process.stdout
-        assert pipe
-        if not select.select([pipe], [], [], max(0, deadline - time.monotonic()))[0]:
-            raise TimeoutError
-        more = os.read(pipe.fileno(), 2**20)
-        if not more:
-            self._process.wait()
-            raise EOFError("it closed its pipe")
-        self._unread += more
+    def _receive(self, size: int, deadline: float) -> bytes:
+        parts = []
+        while size:
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            parts.append(self._socket.recv(min(size, 2**20)))
+            if not parts[-1]:
+                self._process.wait()
+                raise ConnectionError("it hung up")
+            size -= len(parts[-1])
+        return b"".join(parts)
 
 
 def _private_folder(database: Path | None, linked: bool) -> Path:
@@ -267,7 +258,7 @@ class _Engine:
         connection = self.connection(settings)
         try:
             return bytes(connection.query(sql, "JSONCompact").bytes())
-        except RuntimeError:
+        except Exception:
             # chdb 4.4 hands the rows of a query that failed half-way to the next one
             connection.query("SELECT 1", "JSONCompact")
             raise
@@ -275,11 +266,8 @@ class _Engine:
 
 def serve() -> None:
     """The child's life: confine itself, open the engine, answer until the pipe closes."""
-    # model-written SQL can name file descriptors: the pipes leave the places that everybody knows
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for place in (0, 1, 2):
-        os.dup2(nothing, place)
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(0), "wb")
+    os.dup2(1, 0)  # nothing
     start = json.loads(requests.readline())
     layers: list[str] = []
     try:
@@ -298,14 +286,15 @@ def serve() -> None:
         limit_cpu((request["seconds"] + GRACE_SECONDS) * (os.cpu_count() or 1))
         try:
             _reply(replies, engine.run(request["sql"], request["settings"]))
-        except RuntimeError as error:
-            _reply(replies, str(error).encode(), error=True)
+        except UnicodeDecodeError as error:  # the engine's message quotes text that is not UTF-8
+            _reply(replies, bytes(error.object), failed=True)
+        except Exception as error:
+            _reply(replies, str(error).encode(errors="replace"), failed=True)
     os._exit(0)
 
 
-def _reply(replies: BinaryIO, body: bytes, error: bool = False) -> None:
-    replies.write(json.dumps({"bytes": len(body), "error": error}).encode() + b"\n")
-    replies.write(body)
+def _reply(replies: BinaryIO, body: bytes, failed: bool = False) -> None:
+    replies.write(_HEADER.pack(failed, len(body)) + body)
     replies.flush()
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlft.evaluation.pipeline import evaluate
+    from sqlft.evaluation.pipeline import evaluate, evaluate_each
     from sqlft.evaluation.results import Results
     from sqlft.evaluation.table import results_table
 
-__all__ = ["Results", "evaluate", "results_table"]
+__all__ = ["Results", "evaluate", "evaluate_each", "results_table"]
 
-_PLACES = {"evaluate": "pipeline", "Results": "results", "results_table": "table"}
+_PLACES = {"evaluate": "pipeline", "evaluate_each": "pipeline", "Results": "results", "results_table": "table"}
 
 
 def __getattr__(name: str) -> Any:

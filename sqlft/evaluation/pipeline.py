@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlft.card import SchemaCard
 from sqlft.database import open_gate
@@ -19,9 +18,12 @@ from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results, f
 from sqlft.evaluation.scoring import check_gold, score
 from sqlft.inference.adapters import read_identity
 from sqlft.problems import Problem, WrongUse
-from sqlft.prompts import render_chat
+from sqlft.prompts import hash_prompt
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Prediction
+
+if TYPE_CHECKING:
+    from sqlft.inference import LocalModel
 
 Progress = Callable[[str, int, int, str], None]
 """Called with the stage's name, how much of it is done, of how much, and a note."""
@@ -53,11 +55,23 @@ def evaluate(
         WrongUse: Questions or adapters that cannot be.
         SqlftError: The database, the base or the judge fails.
     """
+    return evaluate_each(recipe, adapters, [on], limit, progress)[0]
+
+
+def evaluate_each(
+    recipe: Recipe,
+    adapters: Sequence[Path | str],
+    on: Sequence[str],
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> list[Results]:
+    """`evaluate` on several sets of questions, for which the base is loaded once."""
     tell = progress or (lambda stage, done, of, note: None)
-    path, examples = read_questions(recipe, on, limit)
+    sets = [(name, *read_questions(recipe, name, limit)) for name in on]
     folders = name_adapters(adapters)
     card = SchemaCard.load(recipe.schema_)
     database = recipe.database
+    every = []
     with open_gate(
         database.dsn,
         limits=database.limits,
@@ -65,58 +79,71 @@ def evaluate(
         sandbox=database.sandbox,
         date=recipe.prompt.date,
     ) as gate:
-        questions, golds = check_gold(gate, examples, _step(tell, "gold queries", len(examples)))
-        leakage = find_leaks(questions, _training_files(recipe, folders))
-        predictions, notes = ask(recipe, card, examples, folders, tell)
-        answers = score(gate, questions, golds, predictions, _step(tell, "verdicts", len(examples)))
-        sandbox, warnings = gate.sandbox, [*gate.warnings, *notes]
-    if recipe.evaluation.judge:
-        for name, given in answers.items():
-            asked = sum(answer.sql is not None for answer in given)
-            judge_answers(recipe.evaluation.judge, questions, given, _step(tell, f"judge on {name}", asked))
-    models, out = figures(questions, answers, {name: str(folder) for name, folder in folders.items()})
-    results = Results(
-        run=recipe.name,
-        on=on if on in ("golden", *SPLITS) else path.stem,
-        created=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
-        settings=_settings(recipe, card, path, folders, sandbox, limit),
-        warnings=[
-            *_leakage_warnings(leakage, questions),
-            *warnings,
-            *_identity_warnings(recipe, card, folders),
-            *_count_warnings(questions, answers, out),
-        ],
-        leakage=leakage,
-        out_of_headline=out,
-        models=models,
-        questions=questions,
-        answers=answers,
-    )
-    results.save(recipe.run_dir / "evaluation" / _folder_name(on, path))
-    return results
+        golds = [check_gold(gate, found, _step(tell, f"gold queries, {name}", len(found))) for name, _, found in sets]
+        model = load_model(recipe, folders, tell)
+        for (name, path, examples), (questions, gold) in zip(sets, golds, strict=True):
+            predictions = ask(model, recipe, card, examples, f", {name}", tell)
+            answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
+            if recipe.evaluation.judge:
+                for asked, given in answers.items():
+                    step = _step(tell, f"judge on {asked}, {name}", sum(answer.sql is not None for answer in given))
+                    judge_answers(recipe.evaluation.judge, questions, given, step)
+            leakage = find_leaks(questions, _training_files(recipe, folders))
+            models, out = figures(questions, answers, {name: str(folder) for name, folder in folders.items()})
+            results = Results(
+                run=recipe.name,
+                on=name if name in ("golden", *SPLITS) else path.stem,
+                created=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
+                settings=_settings(recipe, card, path, folders, gate.sandbox, limit),
+                warnings=[
+                    *_leakage_warnings(leakage, questions),
+                    *gate.warnings,
+                    *model.warnings,
+                    *_sample_warnings(recipe),
+                    *_identity_warnings(recipe, card, folders),
+                    *_count_warnings(questions, answers, out),
+                ],
+                leakage=leakage,
+                out_of_headline=out,
+                models=models,
+                questions=questions,
+                answers=answers,
+            )
+            results.save(recipe.run_dir / "evaluation" / _folder_name(name, path))
+            every.append(results)
+    return every
 
 
-def ask(
-    recipe: Recipe, card: SchemaCard, examples: Sequence[Example], folders: Mapping[str, Path], tell: Progress
-) -> tuple[dict[str, list[Prediction]], list[str]]:
-    """Predictions of the base and of every adapter, by name, in the examples' order; and what a reader should know."""
-    from sqlft.inference import LocalModel, predict
+def load_model(recipe: Recipe, folders: Mapping[str, Path], tell: Progress) -> LocalModel:
+    """The base, and the adapters by name."""
+    from sqlft.inference import LocalModel
 
-    generation = recipe.generation.model_copy(update={"samples": 1})
     tell("loading the base", 0, 1, recipe.base)
     model = LocalModel.load(recipe.model, recipe.base, dict(folders))
     tell("loading the base", 1, 1, recipe.base)
-    predictions = {}
-    for name in (BASE, *folders):
-        step = _advance(tell, f"answers of {name}", len(examples))
-        adapter = None if name == BASE else name
-        predictions[name] = predict(
-            model, examples, card, recipe.prompt, generation, adapter, seed=recipe.seed, progress=step
+    return model
+
+
+def ask(
+    model: LocalModel, recipe: Recipe, card: SchemaCard, examples: Sequence[Example], of: str, tell: Progress
+) -> dict[str, list[Prediction]]:
+    """Predictions of the base and of every adapter, by name, in the examples' order."""
+    from sqlft.inference import predict
+
+    generation = recipe.generation.model_copy(update={"samples": 1})
+    return {
+        name: predict(
+            model,
+            examples,
+            card,
+            recipe.prompt,
+            generation,
+            None if name == BASE else name,
+            seed=recipe.seed,
+            progress=_advance(tell, f"answers of {name}{of}", len(examples)),
         )
-    notes = list(model.warnings)
-    if recipe.generation.samples > 1:
-        notes.append(f"generation.samples is {recipe.generation.samples}; one sample of each question was taken.")
-    return predictions, notes
+        for name in (BASE, *model.adapters)
+    }
 
 
 def name_adapters(adapters: Sequence[Path | str]) -> dict[str, Path]:
@@ -165,9 +192,14 @@ def _leakage_warnings(leakage: Leakage | None, questions: Sequence[Question]) ->
     ]
 
 
+def _sample_warnings(recipe: Recipe) -> list[str]:
+    samples = recipe.generation.samples
+    return [f"generation.samples is {samples}; one sample of each question was taken."] if samples > 1 else []
+
+
 def _identity_warnings(recipe: Recipe, card: SchemaCard, folders: Mapping[str, Path]) -> list[str]:
     warnings = []
-    prompt = _prompt_hash(recipe, card)
+    prompt = hash_prompt(card, recipe.prompt)
     for name, folder in folders.items():
         identity, file = read_identity(folder), _training_file(folder)
         trained_on = identity.get("data_sha256", {}).get("train")
@@ -218,7 +250,7 @@ def _settings(
         "decoding": recipe.generation.model_dump(exclude={"samples"}),
         "seed": recipe.seed,
         "prompt": recipe.prompt.model_dump(mode="json"),
-        "prompt_sha256": _prompt_hash(recipe, card),
+        "prompt_sha256": hash_prompt(card, recipe.prompt),
         "questions": str(path) + ("" if limit is None else f", the first {limit}"),
         "questions_sha256": sha256(path),
         "database": recipe.database.dsn,
@@ -231,11 +263,6 @@ def _settings(
         },
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }
-
-
-def _prompt_hash(recipe: Recipe, card: SchemaCard) -> str:
-    system = render_chat(card, "", recipe.prompt)[0]["content"]
-    return hashlib.sha256(f"{recipe.prompt.date}\n{system}".encode()).hexdigest()
 
 
 def _folder_name(on: str, path: Path) -> str:

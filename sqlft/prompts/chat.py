@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from typing import Any
 
@@ -41,3 +42,9 @@ def render_chat(card: SchemaCard, question: str, prompt: Prompt, sql: str | None
     if sql is not None:
         messages.append({"role": "assistant", "content": sql})
     return messages
+
+
+def hash_prompt(card: SchemaCard, prompt: Prompt) -> str:
+    """SHA-256 of all that chats about one database have in common: the system message and the template's date."""
+    system = render_chat(card, "", prompt)[0]["content"]
+    return hashlib.sha256(f"{prompt.date}\n{system}".encode()).hexdigest()

@@ -29,7 +29,6 @@ REMOVED = {
 # key -> what it may be, and why nothing else
 _BOUND: dict[str, tuple[tuple[Any, ...], str]] = {
     "output_dir": ((), "it is runs/NAME. Write `name` at the top"),
-    "seed": ((), "it is the whole run's. Write `seed` at the top"),
     "resume_from_checkpoint": ((), "it is said when the run is started. Add --resume to the command"),
     "hub_token": ((), "a recipe holds no secret. Set HF_TOKEN"),
     "model_init_kwargs": ((), "the base is loaded by the recipe's `model` section"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import resource
 import sys
@@ -15,7 +14,7 @@ from sqlft.card import SchemaCard
 from sqlft.inference.adapters import template_hash
 from sqlft.inference.load import Base, hash_base, hash_file
 from sqlft.inference.tokens import Row, summarize_lengths
-from sqlft.prompts import render_chat
+from sqlft.prompts import hash_prompt
 from sqlft.recipe import Recipe
 from sqlft.training.checkpoints import Best, step_of
 from sqlft.training.rows import SPLITS
@@ -36,7 +35,6 @@ _CURVE = (
 def describe_identity(recipe: Recipe, base: Base, args: Any) -> dict[str, Any]:
     """What an adapter belongs to and what a resumed run must still be: hashes of base, prompt, template and data."""
     files = {split: recipe.run_dir / "dataset" / f"{split}.jsonl" for split in SPLITS}
-    system = render_chat(SchemaCard.load(recipe.schema_), "", recipe.prompt)[0]["content"]
     return {
         "base": base.name,
         "base_sha256": hash_base(base.folder),
@@ -44,10 +42,10 @@ def describe_identity(recipe: Recipe, base: Base, args: Any) -> dict[str, Any]:
         "quantization": base.quantization,
         "dtype": recipe.model.dtype,
         "template_sha256": template_hash(base.tokenizer),
-        "prompt_sha256": hashlib.sha256(f"{recipe.prompt.date}\n{system}".encode()).hexdigest(),
+        "prompt_sha256": hash_prompt(SchemaCard.load(recipe.schema_), recipe.prompt),
         "data_sha256": {split: hash_file(path) for split, path in files.items() if path.is_file()},
         "lora": recipe.lora.model_dump(mode="json"),
-        "seed": recipe.seed,
+        "seed": args.seed,
         "batch": args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
     }
 

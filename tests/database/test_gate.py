@@ -160,7 +160,7 @@ def test_an_interrupted_query_leaves_no_answer_for_the_next(folder: Path, monkey
     with gate_to(folder, parallel=1) as gate:
         [child] = gate._engine._idle
         receive = child._receive
-        monkeypatch.setattr(child, "_receive", lambda deadline: (_ for _ in ()).throw(KeyboardInterrupt))
+        monkeypatch.setattr(child, "_receive", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             gate.run("SELECT 1")
         monkeypatch.setattr(child, "_receive", receive)

@@ -44,7 +44,6 @@ SELECT * FROM view(SELECT * FROM users), generateSeries(1, 3)
 SELECT url, file, user, settings, format FROM users WHERE settings = 1 AND format = 'x'
 SELECT extract(YEAR FROM d), trim(BOTH ' ' FROM s), a IS DISTINCT FROM b FROM users
 SELECT a AS "Größe" FROM users WHERE EXISTS (SELECT 1 FROM sessions WHERE sessions.a = users.a)
-FROM users SELECT a
 SELECT a FROM users GROUP BY GROUPING SETS ((a), ())
 """.strip().splitlines(),
 )
@@ -118,7 +117,14 @@ SELECT globalNotIn(1, secret) ## globalNotIn()
 SELECT (SELECT 1 IN secret) FROM (SELECT 1 AS x) AS secret ## shop.secret
 SELECT * FROM secret, (WITH secret AS (SELECT 1) SELECT * FROM secret) ## shop.secret
 WITH secret AS (SELECT * FROM secret) SELECT * FROM secret ## shop.secret
-WITH a AS (SELECT * FROM secret), secret AS (SELECT 1) SELECT * FROM a ## shop.secret
+WITH a AS (SELECT * FROM secret), secret AS (SELECT 1) SELECT * FROM a ## after it is used
+FROM users SELECT a ## begins with 'FROM'
+WITH 1 AS x FROM users SELECT x ## FROM stands before SELECT
+SELECT 1 UNION ALL FROM users SELECT a ## FROM stands before SELECT
+SELECT * FROM (FROM users SELECT a) ## FROM stands before SELECT
+SELECT * FROM VALUES ('a UInt8', 1), (2) ## after VALUES
+SELECT 'a\0b' ## no text
+SELECT '\udc80' ## no text
 WITH 1 AS secret SELECT * FROM secret ## shop.secret
 WITH 1 AS secret, secret AS (SELECT 1) SELECT * FROM secret ## one name twice
 WITH RECURSIVE secret AS (SELECT * FROM secret) SELECT * FROM secret ## shop.secret

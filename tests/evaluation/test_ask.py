@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sqlft.card import Column, SchemaCard, Table
-from sqlft.evaluation.pipeline import ask
+from sqlft.evaluation.pipeline import ask, load_model
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 from tests.tiny import tiny_base
@@ -41,10 +41,9 @@ def adapter(tiny_base: Path, tmp_path: Path) -> Path:
 
 def test_the_base_is_the_adapter_switched_off_and_all_are_asked_alike(recipe: Recipe, adapter: Path) -> None:
     stages: dict[str, list[int]] = {}
-    found, notes = ask(
-        recipe, CARD, EXAMPLES, {"a": adapter}, lambda stage, done, *_: stages.setdefault(stage, []).append(done)
-    )
-    alone, _ = ask(recipe, CARD, EXAMPLES, {}, lambda *_: None)
+    model = load_model(recipe, {"a": adapter}, lambda *_: None)
+    found = ask(model, recipe, CARD, EXAMPLES, "", lambda stage, done, *_: stages.setdefault(stage, []).append(done))
+    alone = ask(load_model(recipe, {}, lambda *_: None), recipe, CARD, EXAMPLES, "", lambda *_: None)
     assert list(found) == ["base", "a"]
     assert [p.text for p in found["base"]] == [p.text for p in alone["base"]]
     assert [p.text for p in found["base"]] != [p.text for p in found["a"]]
@@ -53,11 +52,10 @@ def test_the_base_is_the_adapter_switched_off_and_all_are_asked_alike(recipe: Re
         assert {p.model for p in given} == {name}
         assert [p.prompt_tokens for p in given] == [p.prompt_tokens for p in alone["base"]]
     assert stages["answers of a"] == [2, 3]
-    assert any("taken on trust" in note for note in notes)
+    assert any("taken on trust" in note for note in model.warnings)
 
 
-def test_samples_are_one_and_the_reader_is_told(recipe: Recipe) -> None:
+def test_one_sample_of_each_question_is_taken(recipe: Recipe) -> None:
     recipe.generation = recipe.generation.model_copy(update={"samples": 3, "temperature": 0.7})
-    found, notes = ask(recipe, CARD, EXAMPLES, {}, lambda *_: None)
+    found = ask(load_model(recipe, {}, lambda *_: None), recipe, CARD, EXAMPLES, "", lambda *_: None)
     assert len(found["base"]) == len(EXAMPLES)
-    assert any("generation.samples is 3" in note for note in notes)

@@ -8,13 +8,14 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.database import Database, Gate, open_gate
-from sqlft.evaluation import Results, evaluate, pipeline
+from sqlft.evaluation import Results, evaluate, evaluate_each, pipeline
 from sqlft.problems import WrongUse
 from sqlft.recipe import Limits, Recipe
 from sqlft.records import Example, Prediction, write_jsonl
@@ -88,8 +89,8 @@ def table_model(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stands in for generation; lists the models that were asked."""
     asked: list[str] = []
 
-    def ask(recipe: Recipe, card: Any, examples: Sequence[Example], folders: dict[str, Path], tell: Any) -> Any:
-        tables: dict[str, dict[str, Any]] = {"base": BASE} | {name: TUNED for name in folders}
+    def ask(model: Any, recipe: Recipe, card: Any, examples: Sequence[Example], of: str, tell: Any) -> Any:
+        tables: dict[str, dict[str, Any]] = {"base": BASE} | {name: TUNED for name in model.adapters}
         asked.extend(tables)
         return {
             name: [
@@ -99,8 +100,12 @@ def table_model(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 for e in examples
             ]
             for name, table in tables.items()
-        }, ["a note of the model's"]
+        }
 
+    def load_model(recipe: Recipe, folders: dict[str, Path], tell: Any) -> Any:
+        return SimpleNamespace(adapters=folders, warnings=["a note of the model's"])
+
+    monkeypatch.setattr(pipeline, "load_model", load_model)
     monkeypatch.setattr(pipeline, "ask", ask)
     return asked
 
@@ -133,7 +138,7 @@ def test_base_and_adapter_are_compared_on_the_same_sound_questions(recipe: Recip
     for refused in (found.answers["shop"][0], found.answers["base"][4]):
         assert (refused.verdict.reasons, refused.runs) == (["refused"], False)
     assert found.answers["base"][3].verdict.evidence["name"] == "UNKNOWN_IDENTIFIER"
-    assert stages == {"gold queries": (6, 6), "verdicts": (6, 6)}
+    assert stages == {"gold queries, golden": (6, 6), "verdicts, golden": (6, 6)}
 
 
 def test_today_is_the_recipes_day_for_gold_and_predictions(recipe: Recipe) -> None:
@@ -209,7 +214,9 @@ def test_an_adapter_of_this_very_run_raises_no_warning_of_its_own(recipe: Recipe
 
 @pytest.mark.usefixtures("shared_gate")
 def test_a_base_alone_is_evaluated_too(recipe: Recipe) -> None:
+    recipe.generation = recipe.generation.model_copy(update={"samples": 3, "temperature": 0.7})
     found = evaluate(recipe, limit=2)
+    assert any("generation.samples is 3" in warning for warning in found.warnings)
     assert [m.name for m in found.models] == ["base"]
     assert (found.base.strict.k, found.base.strict.n) == (1, 2)
     assert found.settings["questions"].endswith("the first 2")
@@ -232,14 +239,22 @@ def test_a_judges_advice_has_its_own_column_and_changes_no_verdict(recipe: Recip
 
 
 @pytest.mark.usefixtures("shared_gate")
-def test_files_of_questions_get_folders_of_their_own(recipe: Recipe) -> None:
+def test_sets_of_questions_get_folders_of_their_own_and_the_base_is_loaded_once(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, load_model = [], pipeline.load_model
+    monkeypatch.setattr(pipeline, "load_model", lambda *given: loaded.append(given) or load_model(*given))
     for name in ("mine.jsonl", "golden.jsonl"):
         Path("sub").mkdir(exist_ok=True)
         write_jsonl(
             Path("sub") / name, [Example(question="How many users are there?", sql="SELECT count() FROM shop.users")]
         )
-    folders = [str(evaluate(recipe, on=f"sub/{name}").folder) for name in ("mine.jsonl", "golden.jsonl")]
-    assert folders == ["runs/shop/evaluation/mine", "runs/shop/evaluation/file-golden"]
+    found = evaluate_each(recipe, [], ["sub/mine.jsonl", "sub/golden.jsonl"])
+    assert len(loaded) == 1
+    assert [str(results.folder) for results in found] == [
+        "runs/shop/evaluation/mine",
+        "runs/shop/evaluation/file-golden",
+    ]
 
 
 def test_adapters_are_named_by_their_runs_and_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

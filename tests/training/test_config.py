@@ -52,7 +52,6 @@ def test_all_wrong_keys_are_reported_together(make_recipe):
         "average_tokens_across_devices=false",
         "push_to_hub=true",
         "output_dir=elsewhere",
-        "seed=3",
         "eos_token=</s>",
         "eval_strategy=epoch",
         "eval_steps=3",
@@ -101,6 +100,11 @@ def test_both_names_of_checkpointing_are_obeyed(make_recipe, key, value):
     recipe.training[key] = value
     config = sftconfig(recipe)
     assert config.activation_checkpointing is config.gradient_checkpointing is value
+
+
+def test_the_training_may_have_a_seed_of_its_own(make_recipe):
+    assert sftconfig(make_recipe("seed=7")).seed == 7
+    assert sftconfig(make_recipe("seed=7", "training.seed=3")).seed == 3
 
 
 def test_without_a_validation_split_nothing_is_evaluated(make_recipe):
