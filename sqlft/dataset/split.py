@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlft.dataset.fold import fold_sql
@@ -18,7 +18,7 @@ class Parts:
     """The parts, each in the examples' own order.
 
     Attributes:
-        heldout: Questions whose template may be in train, but neither their text nor their SQL.
+        heldout: Questions of which neither text nor SQL is in train; their template is, where the examples allow it.
         heldout_templates: All questions of the templates that were withheld wholly.
         unused: What `split.train` did not sample.
         rejected: Pairs in no part, since their SQL stands in a part that may not share it.
@@ -60,6 +60,7 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
         groups[fold_sql(example.sql)].append(example)
     free = [group for sql, group in groups.items() if sql not in in_train]
     rng.shuffle(free)
+    free.sort(key=_spares(free))
     heldout, cut_heldout = _take(free, section.heldout)
     validation, cut_validation = _take(free, section.validation)
     rejected += [_shares_sql(example, "heldout") for example in cut_heldout]
@@ -70,7 +71,7 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
     wanted = section.train or 1 - min(1, len(seeds))
     if len(heldout) < section.heldout or len(validation) < section.validation or len(left) < wanted:
         raise WrongUse(_too_few(section, len(examples), len(apart), wanted))
-    train = left if section.train is None else rng.sample(left, section.train)
+    train = left if section.train is None else _sample(left, section.train, rng)
     sampled = {id(example) for example in train}
 
     def in_order(part: Iterable[Example]) -> list[Example]:
@@ -89,6 +90,25 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
 def _draw_templates(examples: Sequence[Example], share: float, rng: random.Random) -> set[str]:
     templates = sorted({example.template for example in examples if example.template})
     return set(rng.sample(templates, max(1, round(share * len(templates))))) if share and templates else set()
+
+
+def _spares(groups: list[list[Example]]) -> Callable[[list[Example]], bool]:
+    """Whether a group may be held out while every template keeps another one for train."""
+    left = Counter(template for group in groups for template in {example.template for example in group})
+    spared = set()
+    for group in groups:
+        templates = {example.template for example in group}
+        if all(left[template] > 1 for template in templates):
+            left.subtract(templates)
+            spared.add(id(group))
+    return lambda group: id(group) in spared
+
+
+def _sample(examples: list[Example], count: int, rng: random.Random) -> list[Example]:
+    """A random sample that holds every template, where so many may be taken."""
+    drawn = rng.sample(examples, len(examples))
+    firsts = {example.template: id(example) for example in reversed(drawn)}
+    return sorted(drawn, key=lambda example: firsts[example.template] != id(example))[:count]
 
 
 def _take(groups: list[list[Example]], wanted: int) -> tuple[list[Example], list[Example]]:

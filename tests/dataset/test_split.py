@@ -61,6 +61,17 @@ def test_withheld_templates_are_nowhere_else():
     assert not apart & {example.template for example in [*parts.train, *parts.validation, *parts.heldout]}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_held_out_has_its_template_in_train(seed):
+    single = [
+        Example(question=f"Wording {n}?", sql=f"SELECT {n // 8}00", template=f"single{n // 8}") for n in range(40)
+    ]
+    parts = split([*single, *examples(200, 40)], Split(train=60, validation=10, heldout=40), seed)
+    trained = {example.template for example in parts.train}
+    assert len(trained) == 45
+    assert {example.template for example in [*parts.heldout, *parts.validation]} <= trained
+
+
 def test_a_small_share_withholds_one_template_at_least():
     parts = split(examples(30, 3), Split(validation=1, heldout_templates=0.01), seed=0)
     assert len({example.template for example in parts.heldout_templates}) == 1
