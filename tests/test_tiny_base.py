@@ -99,13 +99,13 @@ def test_pretraining_never_meets_the_shop():
 def test_every_shape_of_query_runs(tmp_path):
     rng, seen = random.Random(2), set()
     with Database.connect(f"chdb://{tmp_path}/db") as database:
-        for _ in range(12):
+        for _ in range(16):
             schema = random_schema(rng)
             database.command(f"DROP DATABASE IF EXISTS {schema.entity.name.split('.')[0]}")
             for statement in statements(schema, rng):
                 database.command(statement)
             writer = Writer(schema, rng)
-            for _ in range(25):
+            for _ in range(40):
                 pair = writer.pair()
                 database.run(pair.sql)
                 seen.add(pair.shape)

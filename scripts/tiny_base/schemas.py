@@ -40,9 +40,9 @@ class Schema:
 
 def random_schema(rng: random.Random, small: bool = False) -> Schema:
     """One database: an entity table and, unless `small`, one event table or two that refer to it."""
-    database = rng.choice(words.DATABASES) if rng.random() < 0.8 else words.invented(rng)
+    database = rng.choice(words.DATABASES) if rng.random() < 0.5 else words.invented(rng)
     taken: set[str] = set()
-    entity_noun = _pick(rng, words.ENTITIES, taken, 0.12)
+    entity_noun = _pick(rng, words.ENTITIES, taken, 0.5)
     plural_names = rng.random() < 0.75
     key = rng.choice(
         [f"{entity_noun}_id", f"{entity_noun}_id", f"{entity_noun}_id", f"{entity_noun}_no", f"{entity_noun}_key", "id"]
@@ -53,7 +53,7 @@ def random_schema(rng: random.Random, small: bool = False) -> Schema:
     foreign = f"{entity_noun}_id" if key == "id" else key
     events = []
     for _ in range(rng.choice((0, 1)) if small else (2 if rng.random() < 0.08 else 1)):
-        noun = _pick(rng, words.EVENTS, taken, 0.12)
+        noun = _pick(rng, words.EVENTS, taken, 0.5)
         event = _source(rng, database, noun, f"{noun}_id", plural_names, taken, date=True, size=(1, 2, 1, 2, 0, 1))
         event.entity_key = foreign
         event.table.columns.insert(rng.choice((0, 0, 1)), Column(name=foreign, type="UInt64"))
@@ -65,9 +65,18 @@ def random_schema(rng: random.Random, small: bool = False) -> Schema:
     return Schema(SchemaCard(tables=tables, relations=relations), entity, events)
 
 
-def _pick(rng: random.Random, pool: list[str], taken: set[str], invent: float) -> str:
+def _date_name(rng: random.Random, taken: set[str]) -> str:
+    if rng.random() < 0.5:
+        return _pick(rng, words.DATES, taken, 0.1)
+    return words.invented(rng) + rng.choice(("_date", "_date", "_day", "_on", "_at"))
+
+
+def _pick(rng: random.Random, pool: list[str], taken: set[str], invent: float, noun: str = "") -> str:
+    """A word for a name, invented at such a rate; some begin with the table's noun, as its key does."""
     while True:
         word = words.invented(rng) if rng.random() < invent else rng.choice(pool)
+        if noun and "_" not in noun + word and rng.random() < 0.15:
+            word = f"{noun}_{word}"
         if word not in taken:
             taken.add(word)
             return word
@@ -88,14 +97,14 @@ def _source(
         Table(name=name, key=[key], columns=[]), noun.replace("_", " "), words.plural(noun).replace("_", " "), key
     )
     for _ in range(rng.randint(size[0], size[1])):
-        column = _pick(rng, words.CATEGORIES, taken, 0.15)
+        column = _pick(rng, words.CATEGORIES, taken, 0.5, noun)
         source.categories.append(
             Column(name=column, type=rng.choice(("String", "String", "LowCardinality(String)")), values=_values(rng))
         )
     for _ in range(rng.randint(size[2], size[3])):
-        source.measures.append(_measure(rng, _pick(rng, words.MEASURES + words.ATTRIBUTES, taken, 0.1)))
+        source.measures.append(_measure(rng, _pick(rng, words.MEASURES + words.ATTRIBUTES, taken, 0.5, noun)))
     for _ in range(rng.randint(size[4], size[5])):
-        flag = _pick(rng, words.FLAGS, taken, 0.05)
+        flag = _pick(rng, words.FLAGS, taken, 0.5)
         prefix = rng.choice(("is_", "is_", "is_", "", "was_", "has_been_"))
         source.flags.append(
             Column(
@@ -108,9 +117,7 @@ def _source(
     if date:
         first = FIRST_DAY + datetime.timedelta(days=rng.randint(0, 2000))
         last = first + datetime.timedelta(days=rng.randint(400, 1800))
-        source.dates.append(
-            Column(name=_pick(rng, words.DATES, taken, 0.05), type="Date", min=str(first), max=str(last))
-        )
+        source.dates.append(Column(name=_date_name(rng, taken), type="Date", min=str(first), max=str(last)))
     columns = source.categories + source.measures + source.flags + source.dates
     if rng.random() < 0.5:
         rng.shuffle(columns)
@@ -120,9 +127,10 @@ def _source(
 
 def _values(rng: random.Random) -> list[int | float | str]:
     count = rng.choice((2, 3, 3, 4, 4, 5, 6))
-    if rng.random() < 0.2:
-        found = {words.invented(rng) for _ in range(count)}
-        return sorted(w.capitalize() if rng.random() < 0.7 else w for w in found)
+    if rng.random() < 0.5:
+        parts = rng.choice((1, 1, 1, 2))
+        found = {" ".join(words.invented(rng).capitalize() for _ in range(rng.randint(1, parts))) for _ in range(count)}
+        return sorted(w if rng.random() < 0.8 else w.lower() for w in found)
     pool = rng.choice(list(words.VALUES.values()))
     return sorted(rng.sample(sorted(set(pool)), min(count, len(pool))))
 
