@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from sqlft.database.errors import QueryError
 from sqlft.database.result import Result
 
 Decoder = Callable[[Any], Any]
@@ -34,10 +35,16 @@ def read_result(body: bytes, elapsed: float = 0.0, format_name: str = "", texts:
         elapsed: Seconds, for the result.
         format_name: The FORMAT clause that was taken off, for the result.
         texts: The document is JSONCompactStrings.
+
+    Raises:
+        QueryError: The body is no such document.
     """
     if not body:
         return Result([], [], elapsed=elapsed, format=format_name)
-    document = json.loads(body, parse_float=_Number if b"Decimal" in body else None)
+    try:
+        document = _document(body)
+    except ValueError as error:
+        raise QueryError(f"The engine's answer cannot be read ({error}).") from error
     types = [column["type"] for column in document["meta"]]
     readers = [_text_decoder(kind) if texts else _decoder(kind) for kind in types]
     decoders = [(place, decode) for place, decode in enumerate(readers) if decode]
@@ -60,6 +67,17 @@ def read_result(body: bytes, elapsed: float = 0.0, format_name: str = "", texts:
         total_rows=len(rows),
         format=format_name,
     )
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    text = body.decode()
+    decode = json.JSONDecoder(parse_float=_Number if b"Decimal" in body else None).raw_decode
+    if text.startswith("{"):
+        return dict(decode(text)[0])
+    # WITH TOTALS over no rows: ClickHouse 26.9 writes the totals first, and then opens a list without closing it
+    totals, end = decode(text, text.index("[", text.index('"totals":')))
+    head, _, rest = text[end:].partition('"data":\n\t[\n,')
+    return {**decode(f'{head}"data": [],{rest}')[0], "totals": totals}
 
 
 def may_hide_floats(result: Result) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from sqlft.database import ConnectError, Database, QueryError, QueryRefused
 from sqlft.database.connect import parse_dsn
+from sqlft.database.wire import read_result
 from sqlft.problems import SqlftError, WrongUse
 
 
@@ -65,6 +66,18 @@ def test_totals_and_extremes_come_along(db: Database) -> None:
     assert result.totals == (0, 5)
     assert result.extremes == ((0, 2), (1, 3))
     assert result.types == ["UInt8", "UInt64"]
+
+
+@pytest.mark.parametrize("column", ["count()", "[count()]", "map('a', count())"])
+def test_totals_over_no_rows_are_read_though_the_engine_writes_them_awry(db: Database, column: str) -> None:
+    result = db.run(f"SELECT number AS k, {column} FROM numbers(5) WHERE 0 GROUP BY k WITH TOTALS")
+    assert result.rows == [] and result.total_rows == 0
+    assert result.totals is not None and result.totals[0] == 0 and len(result.columns) == 2
+
+
+def test_an_answer_that_is_no_document_is_a_failed_query() -> None:
+    with pytest.raises(QueryError, match="cannot be read"):
+        read_result(b'{"meta": [}')
 
 
 def test_a_format_clause_is_remembered_and_changes_nothing(db: Database) -> None:
