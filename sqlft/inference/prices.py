@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 PRICES_OF = "2026-06-21"
-PRICES = {  # dollars for a million tokens: prompt, cached prompt, completion; list prices that third parties read on the date above
+"""When third parties read these off the public list."""
+PRICES = {  # dollars for a million tokens: prompt, cached prompt, completion
     "gpt-4o": (2.50, 1.25, 10.00),
     "gpt-4o-mini": (0.15, 0.075, 0.60),
     "gpt-4.1": (2.00, 0.50, 8.00),
