@@ -7,14 +7,23 @@ plain words for columns, a glossary. This module holds its shape alone; `sqlft.d
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sqlft.problems import Problem, WrongUse
 
-Scalar = int | float | str
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("YAML reads this word as true or false; put it into quotes, or write 1 or 0")
+    return str(value) if isinstance(value, datetime.date) else value
+
+
+Scalar = Annotated[int | float | str, BeforeValidator(_as_written)]
 
 
 class _Strict(BaseModel):
@@ -90,23 +99,24 @@ class SchemaCard(_Strict):
             WrongUse: The file is missing, is not YAML, or is not a card; every problem at once.
         """
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text()))
+            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise WrongUse(
                 Problem(
                     str(path), "schema card", str(error.strerror), "Write the path of a card that `sqlft init` made."
                 )
             ) from error
-        except yaml.YAMLError as error:
-            raise WrongUse(Problem(str(path), "schema card", f"not YAML ({error})".replace("\n", " "))) from error
         except ValidationError as error:
             raise WrongUse(
                 Problem(f"{path}: {'.'.join(map(str, e['loc']))}", repr(e["input"])[:80], e["msg"])
                 for e in error.errors()
             ) from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a 30th of February
+            raise WrongUse(Problem(str(path), "schema card", f"not YAML ({error})".replace("\n", " "))) from error
 
     def save(self, path: Path) -> None:
         """Writes the card as YAML, leaving out what is empty."""
         path.write_text(
-            yaml.safe_dump(self.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True, width=120)
+            yaml.safe_dump(self.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True, width=120),
+            encoding="utf-8",
         )

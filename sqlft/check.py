@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlft.card import SchemaCard
 from sqlft.database import Database, QueryError, Result, open_gate
 from sqlft.dataset.fold import fold_question, fold_sql
+from sqlft.evaluation.questions import read_questions
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.prompts import render_chat
 from sqlft.recipe import Recipe, load_recipe
@@ -69,7 +70,7 @@ def run_checks(path: Path, overrides: Sequence[str] = ()) -> Iterator[Check]:
         yield from _failures("schema card", error)
     for name, file in (("seeds", recipe.seeds), ("golden", recipe.golden)):
         try:
-            examples[name] = read_examples(file)
+            examples[name] = read_questions(recipe, name)[1] if name == "golden" else read_examples(file)
             yield Check(
                 name,
                 "ok" if examples[name] else "failed",
@@ -221,7 +222,7 @@ def _model(recipe: Recipe, card: SchemaCard | None, examples: list[Example]) -> 
     yield from _space(recipe, config)
     if card is None or not examples:
         return
-    tokenizer, context = load_tokenizer(recipe.base), config["max_position_embeddings"]
+    tokenizer, context = load_tokenizer(folder), config["max_position_embeddings"]
     chats = [render_chat(card, e.question, recipe.prompt, e.sql) for e in examples]
     rows = tokenize_chats(tokenizer, chats, [e.id for e in examples], recipe.prompt.date, context)
     tokenize_chats(

@@ -44,6 +44,11 @@ def main() -> None:
     except SqlftError as error:
         print(f"sqlft: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"sqlft: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 @app.command()
@@ -226,6 +231,9 @@ def query(
         )
     else:
         assert dsn is not None  # one of the two was given
+        if overrides:
+            why = "without a recipe there are no keys to replace"
+            raise WrongUse(Problem("command line", " ".join(overrides), why, "Put the SQL into quotes, as one word."))
         gate = open_gate(dsn, limits=Limits(), tables=None)
     with gate:
         _notes(gate.warnings)
@@ -335,7 +343,8 @@ def _notes(notes: list[str]) -> None:
 def _lines(path: Path) -> list[str]:
     try:
         return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"not UTF-8 ({error})"
         raise WrongUse(
-            Problem(str(path), "--file", str(error.strerror), "Write the path of a text file, one question a line.")
+            Problem(str(path), "--file", str(why), "Write the path of a text file, one question a line.")
         ) from error

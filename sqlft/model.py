@@ -35,8 +35,9 @@ class SqlModel:
             source = source.folder
         recipe = source if isinstance(source, Recipe) else _recipe_of(Path(source))
         own = recipe.run_dir / "adapter"
-        if adapter is None and not isinstance(source, Recipe) and (Path(source) / "adapter_config.json").is_file():
-            own = Path(source)
+        if not isinstance(source, Recipe) and (folder := Path(source)).is_dir():
+            own = folder if (folder / "adapter_config.json").is_file() else folder / "adapter"
+            return cls(recipe, Path(adapter or own))
         return cls(recipe, Path(adapter) if adapter else own if own.is_dir() else None)
 
     def predict(self, question: str) -> Prediction:

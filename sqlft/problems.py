@@ -33,6 +33,12 @@ class SqlftError(Exception):
     exit_code = 1
 
 
+class Interrupted(SqlftError):
+    """Ctrl-C or SIGTERM stopped the work, and what was done is kept. The command line exits with 130."""
+
+    exit_code = 130
+
+
 class WrongUse(SqlftError):
     """What the user gave cannot be: a recipe, an argument, a file. The command line exits with 2.
 

@@ -11,9 +11,10 @@ import datetime
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
@@ -48,17 +49,26 @@ class DatabaseSection(Section):
 
     @model_validator(mode="after")
     def _no_secret(self) -> DatabaseSection:
-        if re.search(r"//[^/@:]*:[^/@]+@", self.dsn):
+        if re.search(r"//[^/@:]*:.+@", self.dsn):
             raise ValueError("a recipe holds no password. Write clickhouse://user@host and set CLICKHOUSE_PASSWORD")
         return self
 
 
-class Teacher(Section):
+class _Endpoint(Section):
+    base_url: str | None = Field(None, description="any OpenAI-compatible endpoint; OpenAI's own where null")
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> Self:
+        if re.search(r"//[^/]*@", self.base_url or ""):
+            raise ValueError("a recipe holds no password. Leave base_url out and set OPENAI_BASE_URL")
+        return self
+
+
+class Teacher(_Endpoint):
     """Who writes new question/SQL pairs."""
 
     kind: Literal["openai", "template"] = "openai"
     model: str = "gpt-4o"
-    base_url: str | None = Field(None, description="any OpenAI-compatible endpoint; OpenAI's own where null")
     examples: int = Field(2000, gt=0)
     seeds_per_prompt: int = Field(3, ge=0)
     pairs_per_prompt: int = Field(10, gt=0)
@@ -131,11 +141,10 @@ class Generation(Section):
         return self
 
 
-class Judge(Section):
+class Judge(_Endpoint):
     """An LLM judge: advisory, in a column of its own."""
 
     model: str
-    base_url: str | None = None
 
 
 class Evaluation(Section):
@@ -147,7 +156,9 @@ class Recipe(Section):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    name: str = Field("", pattern=r"^[\w.-]*$", description="the folder under runs/; the file's name where empty")
+    name: str = Field(
+        "", pattern=r"^(\.*[\w-][\w.-]*)?$", description="the folder under runs/; the file's name where empty"
+    )
     seed: int = 0
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     schema_: Path = Field(alias="schema", description="path of the schema card")
@@ -164,12 +175,18 @@ class Recipe(Section):
     evaluation: Evaluation = Field(default_factory=Evaluation)
 
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
+    _overrides: tuple[str, ...] = PrivateAttr(default=())
     _places: dict[tuple[str, ...], int] = PrivateAttr(default_factory=dict)
 
     @property
     def path(self) -> Path:
         """The file that this recipe was read from."""
         return self._path
+
+    @property
+    def words(self) -> str:
+        """The file and the overrides, as a command line takes them."""
+        return shlex.join([str(self.path), *self._overrides])
 
     def where(self, *keys: str) -> str:
         """FILE:LINE of a key, for messages; the file alone where the key is not written in it."""
@@ -204,16 +221,21 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.safe_load(text)
-        lines = dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader)))
+        places = list(_lines(yaml.compose(text, Loader=yaml.SafeLoader)))
     except OSError as error:
         raise WrongUse(
             Problem(str(path), "recipe", str(error.strerror), "Write the path of a recipe; `sqlft init` makes one.")
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a 30th of February
         raise WrongUse(Problem(str(path), "recipe", "not YAML: " + " ".join(str(error).split()))) from error
     if not isinstance(document, dict):
         raise WrongUse(Problem(str(path), "recipe", "not a mapping of sections", "Begin with `schema: schema.yaml`."))
-    problems: list[Problem] = []
+    lines = dict(places)
+    problems = [
+        Problem(f"{path}:{line}", f"`{'.'.join(place)}`", "it stands here a second time", "Write it once.")
+        for number, (place, line) in enumerate(places)
+        if place in dict(places[:number])
+    ]
     for override in overrides:
         if problem := _override(document, override):
             problems.append(problem)
@@ -225,6 +247,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     if problems:
         raise WrongUse(problems)
     recipe._path = path
+    recipe._overrides = tuple(overrides)
     recipe._places = lines
     recipe.name = recipe.name or path.stem
     for key in ("schema_", "seeds", "golden"):
@@ -254,7 +277,7 @@ def _override(document: dict[str, Any], override: str) -> Problem | None:
             return Problem("command line", override, f"{section} has no keys of its own")
     try:
         place[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return Problem("command line", override, "the value is not YAML", "Quote it.")
     return None
 

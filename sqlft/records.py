@@ -172,6 +172,8 @@ def read_examples(path: Path) -> list[Example]:
         ) from error
     except json.JSONDecodeError as error:
         raise WrongUse(Problem(f"{path}:{error.lineno}", "file", f"not JSON ({error.msg})")) from error
+    except (ValueError, RecursionError) as error:
+        raise WrongUse(Problem(str(path), "file", f"not JSON ({error})")) from error
     if not isinstance(items, list):
         raise WrongUse(Problem(str(path), "file", "not a list of examples", "Write [{question, sql}, …]."))
     examples, problems = [], []

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.database import Database, introspect
 from sqlft.database.connect import parse_dsn
@@ -78,13 +80,18 @@ def write_project(folder: Path, dsn: str, databases: Sequence[str] | None = None
     address = parse_dsn(dsn)
     name = re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip("-") or "project"
     secret = " # the password comes from CLICKHOUSE_PASSWORD" if address.password else ""
-    clean = str(dataclasses.replace(address, password=""))
+    clean = _scalar(str(dataclasses.replace(address, password="")))
     folder.mkdir(parents=True, exist_ok=True)
     card.save(schema)
     write_jsonl(seeds, [seed])
     write_jsonl(golden, [gold])
-    recipe.write_text(RECIPE.format(recipe=recipe, name=name, dsn=clean, password=secret), encoding="utf-8")
+    recipe.write_text(RECIPE.format(recipe=recipe, name=_scalar(name), dsn=clean, password=secret), encoding="utf-8")
     return [recipe, schema, seeds, golden]
+
+
+def _scalar(text: str) -> str:
+    """Text as YAML writes it: quoted where it would be read as a number, a date or a comment."""
+    return yaml.safe_dump(text, width=10_000, allow_unicode=True).removesuffix("\n").removesuffix("\n...")
 
 
 def _examples(card: SchemaCard) -> tuple[Example, Example]:

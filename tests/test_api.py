@@ -1,6 +1,7 @@
 """The public API: the README's lines run as they stand, and `load` takes what it says it takes."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,12 @@ def test_importing_sqlft_is_enough_to_call_it():
         [sys.executable, "-c", "import sqlft; sqlft.build('none.yaml')"], capture_output=True, text=True
     )
     assert "WrongUse" in done.stderr and "none.yaml" in done.stderr
+
+
+def test_a_run_that_was_moved_brings_its_own_adapter(here, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree("runs/tiny-cpu", moved)
+    assert sqlft.load(moved).adapter == moved / "adapter"
+    shutil.rmtree(moved / "adapter")
+    with pytest.raises(WrongUse, match=r"no adapter_config\.json"):
+        sqlft.load(moved)

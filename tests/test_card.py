@@ -64,3 +64,25 @@ def test_all_problems_of_a_card_come_together(tmp_path):
 def test_a_missing_card_is_wrong_use(tmp_path):
     with pytest.raises(WrongUse, match="sqlft init"):
         SchemaCard.load(tmp_path / "none.yaml")
+
+
+COLUMN = "tables: [{name: a, columns: [{name: b, type: String, %s}]}]"
+
+
+def test_a_word_that_yaml_takes_for_false_is_named(tmp_path):
+    (tmp_path / "schema.yaml").write_text(COLUMN % "values: [DE, NO, SE]")
+    with pytest.raises(WrongUse, match=r"values\.1: False.*quotes"):
+        SchemaCard.load(tmp_path / "schema.yaml")
+
+
+def test_a_day_needs_no_quotes(tmp_path):
+    (tmp_path / "schema.yaml").write_text(COLUMN % "min: 2024-01-01, max: 2024-01-02 03:04:05")
+    column = SchemaCard.load(tmp_path / "schema.yaml").table("a").column("b")
+    assert (column.min, column.max) == ("2024-01-01", "2024-01-02 03:04:05")
+
+
+@pytest.mark.parametrize("text", [b"\xff", (COLUMN % "min: 2024-02-30").encode()])
+def test_what_yaml_cannot_read_is_a_sentence_too(tmp_path, text):
+    (tmp_path / "schema.yaml").write_bytes(text)
+    with pytest.raises(WrongUse, match="not YAML"):
+        SchemaCard.load(tmp_path / "schema.yaml")

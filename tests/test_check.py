@@ -170,3 +170,10 @@ def test_sizes_are_llamas_own():
     assert adapter == 83_886_080
     assert weights == 8_030_261_248 - 65 * 4096  # the norms
     assert adapter * 4 * 10 / GIB < 4
+
+
+def test_a_golden_question_that_stands_twice_is_found(project, tmp_path):
+    first = (tmp_path / "golden.jsonl").read_text().splitlines(keepends=True)[0]
+    with (tmp_path / "golden.jsonl").open("a") as file:
+        file.write(first)
+    assert "stands twice" in failed(project())["golden"][0]

@@ -223,21 +223,20 @@ def test_predict_without_a_question_is_wrong_use(run, answers):
 def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp_path):
     asked = []
 
-    def evaluate(recipe, adapters, on):
+    def evaluate_each(recipe, adapters, on):
         asked.append((recipe.name, adapters, on))
-        return SimpleNamespace(folder=Path("runs/x"), model_dump=lambda **_: {"on": on})
+        return [SimpleNamespace(folder=Path("runs/x"), model_dump=lambda name=name, **_: {"on": name}) for name in on]
 
-    monkeypatch.setattr(sqlft, "evaluate", evaluate)
+    monkeypatch.setattr(sqlft, "evaluate_each", evaluate_each)
     run("evaluate", TINY, "--json")
     (tmp_path / "runs" / "tiny-cpu" / "adapter").mkdir(parents=True)
     code, out, _ = run("evaluate", TINY, "--on", "golden", "--on", "heldout", "--json")
     run("evaluate", TINY, "name=other", "--adapter", "a", "--adapter", "b", "--json")
     own = [Path("runs/tiny-cpu/adapter")]
     assert asked == [
-        ("tiny-cpu", [], "golden"),
-        ("tiny-cpu", own, "golden"),
-        ("tiny-cpu", own, "heldout"),
-        ("other", ["a", "b"], "golden"),
+        ("tiny-cpu", [], ["golden"]),
+        ("tiny-cpu", own, ["golden", "heldout"]),
+        ("other", ["a", "b"], ["golden"]),
     ]
     assert code == 0 and [item["on"] for item in json.loads(out)] == ["golden", "heldout"]
 
@@ -273,3 +272,20 @@ def test_check_exits_with_the_worst_it_found(run, monkeypatch):
     assert run("check", TINY) == (1, "✓ recipe: r\n✗ teacher: no key\n", "")
     code, out, _ = run("check", TINY, "--json")
     assert code == 1 and [item["status"] for item in json.loads(out)] == ["ok", "failed"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(run, shop):
+    Path("taken").write_text("a file")
+    code, _, err = run("init", "taken", "--dsn", shop)
+    assert (code, err) == (1, "sqlft: taken: File exists\n")
+
+
+def test_questions_that_are_not_utf_8_are_wrong_use(run, answers):
+    Path("q.txt").write_bytes("café?".encode("latin-1"))
+    code, _, err = run("predict", TINY, "--file", "q.txt")
+    assert code == 2 and "q.txt" in err and "UTF-8" in err
+
+
+def test_words_that_a_query_would_not_look_at_are_refused(run):
+    code, _, err = run("query", "SELECT", "1", "--dsn", "chdb://memory")
+    assert code == 2 and "quotes" in err

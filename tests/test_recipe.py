@@ -122,3 +122,39 @@ def test_a_recipe_survives_its_own_dump(write):
     dump = recipe.model_dump(mode="json", by_alias=True)
     assert Recipe.model_validate(dump).model_dump(mode="json", by_alias=True) == dump
     assert dump["training"] == {"learning_rate": 1e-4}
+
+
+@pytest.mark.parametrize("text", [b"\xff", MINIMAL.encode() + b"prompt: {date: 2024-02-30}\n", b"a: &a {b: *a}\n"])
+def test_what_yaml_cannot_read_is_a_sentence_too(write, text):
+    path = write("")
+    path.write_bytes(text)
+    assert "not YAML" in str(problems(path))
+    assert "not YAML" in str(problems(write(MINIMAL), "prompt.date=2024-02-30"))
+
+
+def test_a_key_that_stands_twice_is_not_taken_once(write):
+    found = problems(write(MINIMAL + "lora: {r: 8}\nlora:\n  alpha: 8\n"))
+    assert [(p.where.rpartition(":")[2], p.what) for p in found] == [("5", "`lora`")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "teacher: {base_url: 'https://me:hunter2@host/v1'}",
+        "evaluation: {judge: {model: m, base_url: 'https://hunter2@host/v1'}}",
+        "database: {dsn: 'clickhouse://me:hun/ter2@host:8123/db'}",
+    ],
+)
+def test_no_address_holds_a_password(write, text):
+    (problem,) = problems(write(MINIMAL + text))
+    assert "no password" in str(problem) and "ter2" not in str(problem)
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "a b"])
+def test_a_name_stays_under_runs(write, name):
+    assert "name" in str(problems(write(MINIMAL), f"name={name}"))
+
+
+def test_a_recipe_knows_the_words_it_was_called_with(write):
+    path = write(MINIMAL)
+    assert load_recipe(path, ["lora.r=8", "training.x=[1, 2]"]).words == f"{path} lora.r=8 'training.x=[1, 2]'"

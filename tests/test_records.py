@@ -93,3 +93,10 @@ def test_a_prediction_without_sql_keeps_its_text(tmp_path):
     write_jsonl(tmp_path / "p.jsonl", [Prediction(id="1", question="q", model="base", text="I cannot.", sql=None)])
     (read,) = read_jsonl(tmp_path / "p.jsonl", Prediction)
     assert read.sql is None and read.text == "I cannot." and read.stopped
+
+
+@pytest.mark.parametrize("name", ["set.json", "set.jsonl"])
+def test_a_file_that_is_not_utf_8_is_wrong_use(tmp_path, name):
+    (tmp_path / name).write_bytes('[{"question": "café", "sql": "SELECT 1"}]'.encode("latin-1"))
+    with pytest.raises(WrongUse, match=r"not .*JSON.*utf-8"):
+        read_examples(tmp_path / name)

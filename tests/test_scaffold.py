@@ -82,3 +82,11 @@ def test_examples_quote_names_and_values(column, sql):
     _, golden = _examples(SchemaCard(tables=[Table(name="shop.my-orders", columns=[column])]))
     assert sql in golden.sql and "FROM shop.`my-orders`" in golden.sql
     assert json.loads(golden.model_dump_json())["question"]
+
+
+def test_what_yaml_would_take_for_something_else_is_quoted(dsn, tmp_path, monkeypatch):
+    given, real = f"chdb://{tmp_path}/data #1", Database.connect
+    monkeypatch.setattr(Database, "connect", lambda _: real(dsn))
+    write_project(tmp_path / "2024", given)
+    recipe = load_recipe(tmp_path / "2024" / "recipe.yaml")
+    assert (recipe.name, recipe.database.dsn) == ("2024", given)

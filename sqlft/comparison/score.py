@@ -96,7 +96,7 @@ def score_file(pairs: Path, out: Path, progress: Callable[[int], None] | None = 
     Raises:
         WrongUse: A line is not such a pair. The verdicts on the lines before it have been written.
     """
-    if out.exists() and os.path.samefile(pairs, out):
+    if pairs.exists() and out.exists() and os.path.samefile(pairs, out):
         raise WrongUse(Problem(str(out), "--out", "the file that the pairs are read from", "Write another path."))
     counts: Counter[str] = Counter()
     lines = read_json_lines(pairs)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from sqlft.evaluation.results import Answer, Opinion, Preview, Question
 from sqlft.inference.endpoint import Endpoint, MalformedAnswer, ask_all
+from sqlft.problems import SqlftError
 from sqlft.prompts import render_prompt
 from sqlft.recipe import Judge
 
@@ -20,7 +21,16 @@ class Judgement(BaseModel):
     reason: str
 
 
-def judge_answers(section: Judge, questions: Sequence[Question], given: Sequence[Answer], step: Any) -> None:
+def check_judge(section: Judge) -> None:
+    """Looks for the judge's key, before anything is spent.
+
+    Raises:
+        WrongUse: There is none.
+    """
+    Endpoint(section.model, section.base_url)
+
+
+def judge_answers(section: Judge, questions: Sequence[Question], given: Sequence[Answer], step: Any) -> str:
     """Sets `judge` on one model's answers. An answer without SQL is not shown to it: that is wrong without asking.
 
     Args:
@@ -29,12 +39,15 @@ def judge_answers(section: Judge, questions: Sequence[Question], given: Sequence
         given: Changed in place.
         step: Told the number of answers judged.
 
-    Raises:
-        SqlftError: The endpoint cannot be reached, or refuses.
+    Returns:
+        Why the endpoint judged nothing, where it cannot be reached or refuses: no answer is thrown away for an advice.
     """
     asked = [(q, a) for q, a in zip(questions, given, strict=True) if a.sql is not None]
     chats = [[{"role": "user", "content": _prompt(question, answer)}] for question, answer in asked]
-    found = ask_all(Endpoint(section.model, section.base_url), chats, schema=Judgement, progress=step)
+    try:
+        found = ask_all(Endpoint(section.model, section.base_url), chats, schema=Judgement, progress=step)
+    except SqlftError as error:
+        return str(error)
     for (_, answer), said in zip(asked, found, strict=True):
         if isinstance(said, MalformedAnswer):
             answer.judge = Opinion(right=None, reason=str(said))
@@ -45,6 +58,7 @@ def judge_answers(section: Judge, questions: Sequence[Question], given: Sequence
     for answer in given:
         if answer.sql is None:
             answer.judge = Opinion(right=False, reason="There is no SQL to judge.")
+    return ""
 
 
 def _prompt(question: Question, answer: Answer) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlft.card import SchemaCard
 from sqlft.database import open_gate
-from sqlft.evaluation.judge import judge_answers
+from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results, figures
 from sqlft.evaluation.scoring import check_gold, score
@@ -53,7 +53,7 @@ def evaluate(
 
     Raises:
         WrongUse: Questions or adapters that cannot be.
-        SqlftError: The database, the base or the judge fails.
+        SqlftError: The database or the base fails. Where the judge does, a warning says so.
     """
     return evaluate_each(recipe, adapters, [on], limit, progress)[0]
 
@@ -68,6 +68,12 @@ def evaluate_each(
     """`evaluate` on several sets of questions, for which the base is loaded once."""
     tell = progress or (lambda stage, done, of, note: None)
     sets = [(name, *read_questions(recipe, name, limit)) for name in on]
+    places = [_folder_name(name, path) for name, path, _ in sets]
+    if twice := sorted({place for place in places if places.count(place) > 1}):
+        why = f"two sets of questions would be kept in evaluation/{twice[0]}"
+        raise WrongUse(Problem("questions", ", ".join(on), why, "Ask each once, and rename files of the same name."))
+    if recipe.evaluation.judge:
+        check_judge(recipe.evaluation.judge)
     folders = name_adapters(adapters)
     card = SchemaCard.load(recipe.schema_)
     database = recipe.database
@@ -80,15 +86,17 @@ def evaluate_each(
         date=recipe.prompt.date,
     ) as gate:
         golds = [check_gold(gate, found, _step(tell, f"gold queries, {name}", len(found))) for name, _, found in sets]
+        leaks = [find_leaks(questions, _training_files(recipe, folders)) for questions, _ in golds]
         model = load_model(recipe, folders, tell)
-        for (name, path, examples), (questions, gold) in zip(sets, golds, strict=True):
+        for (name, path, examples), (questions, gold), leakage in zip(sets, golds, leaks, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
             answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
+            unjudged = []
             if recipe.evaluation.judge:
                 for asked, given in answers.items():
                     step = _step(tell, f"judge on {asked}, {name}", sum(answer.sql is not None for answer in given))
-                    judge_answers(recipe.evaluation.judge, questions, given, step)
-            leakage = find_leaks(questions, _training_files(recipe, folders))
+                    if why := judge_answers(recipe.evaluation.judge, questions, given, step):
+                        unjudged.append(f"{asked} was not judged: {why}")
             models, out = figures(questions, answers, {name: str(folder) for name, folder in folders.items()})
             results = Results(
                 run=recipe.name,
@@ -102,6 +110,7 @@ def evaluate_each(
                     *_sample_warnings(recipe),
                     *_identity_warnings(recipe, card, folders),
                     *_count_warnings(questions, answers, out),
+                    *unjudged,
                 ],
                 leakage=leakage,
                 out_of_headline=out,

@@ -38,9 +38,7 @@ def percent(value: float | None, digits: int = 0) -> str:
     if value is None:
         return "–"
     text = f"{100 * value:.{digits}f}%"
-    if 0 < value < 1 and text in ("0%", "100%"):
-        return f"{100 * value:.1f}%"
-    return text
+    return percent(value, digits + 1) if 0 < value < 1 and float(text[:-1]) in (0, 100) else text
 
 
 def p_value(p: float) -> str:

@@ -28,7 +28,16 @@ def read_identity(adapter: Path) -> dict[str, Any]:
         advice = f"Write {near}." if near.is_dir() else "Write a folder that `sqlft train` or PEFT saved."
         raise WrongUse(Problem(str(adapter), "adapter", "there is no adapter_config.json in it", advice))
     path = adapter / IDENTITY
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
+    return _read(path) if path.is_file() else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise WrongUse(
+            Problem(str(path), "adapter", f"not a JSON object ({error})", "Copy or train it anew.")
+        ) from error
 
 
 def template_hash(tokenizer: Any) -> str:
@@ -47,7 +56,7 @@ def check_identity(base: Base, adapter: Path) -> list[str]:
         WrongUse: Another base, another quantisation, another tokenizer or chat template.
     """
     identity = read_identity(adapter)
-    config = json.loads((adapter / "adapter_config.json").read_text())
+    config = _read(adapter / "adapter_config.json")
     if not identity:
         return [
             f"{adapter} has no {IDENTITY}: that it belongs to this base at this quantization is taken on trust "

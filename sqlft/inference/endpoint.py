@@ -76,7 +76,7 @@ class Endpoint:
         backoff: Seconds of the first wait, doubled with each further one.
 
     Raises:
-        WrongUse: There is no key, and the endpoint is not a local one.
+        WrongUse: There is no key, and the endpoint is not a local one; or the address or the key cannot be one.
     """
 
     backoff = 0.5
@@ -87,10 +87,16 @@ class Endpoint:
         address = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
         self.model = model
         self.url = re.sub(r"//[^/@]+@", "//", address)
-        self._key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if _is_local(address) else "")
+        try:
+            local = _is_local(address)
+        except ValueError as error:
+            raise WrongUse(Problem("base_url", self.url, str(error), "Write https://HOST/v1.")) from error
+        self._key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if local else "")
         if not self._key:
             why = f"it is not set, and {self.url} wants one"
             raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", why, "Set it in the environment."))
+        if not self._key.isascii():
+            raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", "it is not ASCII", "Copy it once more."))
         self.meter = Meter(model, budget)
         self.structured = True
         self._client = openai.AsyncOpenAI(api_key=self._key, base_url=address, max_retries=0, timeout=timeout)

@@ -51,6 +51,7 @@ _BOUND: dict[str, tuple[tuple[Any, ...], str]] = {
     "average_tokens_across_devices": ((True,), "the loss would depend on the number of processes. Delete it"),
     "auto_find_batch_size": ((False,), "it changes the batch, and so the result, in silence. Delete it"),
     "metric_for_best_model": (("eval_loss", "loss"), "the best has the lowest validation loss. Delete it"),
+    "greater_is_better": ((None, False), "the best has the lowest validation loss. Delete it"),
     "push_to_hub": ((False,), "nothing leaves this machine. Delete it, and upload runs/NAME/adapter yourself"),
     "remove_unused_columns": ((True,), "a row has no other columns. Delete it"),
     "shuffle_dataset": ((False,), "rows are drawn in a seeded order anyway. Delete it"),

@@ -33,7 +33,7 @@ def explained(recipe: Recipe, args: Any, longest: int) -> Iterator[None]:
             free = shutil.disk_usage(recipe.run_dir).free / 2**20
             raise SqlftError(
                 f"the disk is full ({free:,.0f} MiB free) while {recipe.run_dir} was written. "
-                f"Free some space, and go on with `sqlft train {recipe.path} --resume`."
+                f"Free some space, and go on with `sqlft train {recipe.words} --resume`."
             ) from error
         raise
 

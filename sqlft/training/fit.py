@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlft.inference.load import Base, load_base
 from sqlft.inference.tokens import Row
-from sqlft.problems import Problem, SqlftError, WrongUse
+from sqlft.problems import Interrupted, Problem, SqlftError, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.training.checkpoints import (
     best_checkpoint,
@@ -91,14 +91,15 @@ def train(recipe: Recipe, *, resume: bool = False, progress: Progress | None = N
         trainer = _trainer(recipe, base, args, rows)
         trainer.watch(tell, asked)
         checkpoint = last_whole(Path(args.output_dir))
-        if checkpoint is None or trainer.continue_from(checkpoint):
+        steps_left = checkpoint is None or trainer.continue_from(checkpoint)
+        if checkpoint is None or steps_left:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             checkpoint = check_saved(trainer)
         state = read_state(checkpoint)
-        if state["global_step"] < state["max_steps"]:
-            raise SqlftError(
+        if steps_left and state["global_step"] < state["max_steps"]:
+            raise Interrupted(
                 f"interrupted at step {state['global_step']} of {state['max_steps']}, and saved. "
-                f"Go on with `sqlft train {recipe.path} --resume`."
+                f"Go on with `sqlft train {recipe.words} --resume`."
             )
         best = best_checkpoint(Path(args.output_dir))
         manifest = describe_run(recipe, trainer, state, best, rows, identity, time.perf_counter() - began)

@@ -83,6 +83,8 @@ def test_files_that_cannot_be_are_refused_before_anything_is_written(tmp_path: P
         score_file(source, tmp_path / "verdicts.jsonl")
     assert not (tmp_path / "verdicts.jsonl").exists()
     source.write_text(json.dumps(pair([1], [1])))
+    with pytest.raises(WrongUse, match="No such file"):
+        score_file(tmp_path / "none.jsonl", tmp_path / "pairs.jsonl")
     with pytest.raises(WrongUse, match="the file that the pairs are read from"):
         score_file(source, source)
     with pytest.raises(WrongUse, match="Write a path that can be written"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sqlft.card import SchemaCard
+from sqlft.card import Relation, SchemaCard
 from sqlft.database import Database
 from sqlft.dataset.grammar.words import article, plural
 from sqlft.dataset.template_teacher import TemplateTeacher
@@ -106,3 +106,22 @@ def test_plurals(one: str, many: str) -> None:
 )
 def test_articles(words: str) -> None:
     assert article(re.sub("^an? ", "", words)) == words
+
+
+def test_a_backslash_in_a_value_stays_one() -> None:
+    text = CARD.model_dump_json().replace("insulin", "in\\\\nsulin")
+    found = TemplateTeacher(SchemaCard.model_validate_json(text), 0).examples(400)
+    assert sqls(found, r"in\\nsulin") and all("'in\\\\nsulin'" in sql for sql in sqls(found, r"in\\nsulin"))
+
+
+@pytest.mark.parametrize("right", ["clinic.wards.ward_id", "clinic.patients.ward_id", "patients"])
+def test_a_relation_to_what_the_card_leaves_out_is_not_spoken_of(right: str) -> None:
+    card = CARD.model_copy(deep=True)
+    card.relations.append(Relation(left="clinic.visits.visit_id", right=right))
+    assert TemplateTeacher(card, 0).template_ids == TemplateTeacher(CARD, 0).template_ids
+
+
+def test_values_that_yaml_reads_as_numbers_and_text_are_still_values() -> None:
+    card = CARD.model_copy(deep=True)
+    card.table("clinic.patients").column("city").values = [1011, "1012AB"]
+    assert TemplateTeacher(card, 0).examples(50)

@@ -16,8 +16,9 @@ import pytest
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.database import Database, Gate, open_gate
 from sqlft.evaluation import Results, evaluate, evaluate_each, pipeline
+from sqlft.inference.endpoint import Endpoint
 from sqlft.problems import WrongUse
-from sqlft.recipe import Limits, Recipe
+from sqlft.recipe import Judge, Limits, Recipe
 from sqlft.records import Example, Prediction, write_jsonl
 from sqlft.report import write_report
 from tests.openai_stub import OpenAIStub
@@ -273,4 +274,35 @@ def test_adapters_that_are_not_there_are_said_all_at_once(recipe: Recipe, table_
     with pytest.raises(WrongUse, match=r"(?s)nowhere.*runs/NAME/adapter.*neither") as raised:
         evaluate(recipe, ["nowhere", "neither"])
     assert len(raised.value.problems) == 2
+    assert not table_model
+
+
+@pytest.mark.usefixtures("shared_gate")
+def test_a_judge_that_cannot_be_asked_costs_no_answers(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Endpoint, "backoff", 0.002)
+    judged = recipe.model_copy(deep=True)
+    judged.evaluation.judge = Judge(model="gpt-4o", base_url="http://127.0.0.1:9/v1")
+    found = evaluate(judged)
+    assert found.base.judge is None and found.base.strict.k == 1 and (found.folder or Path()).is_dir()
+    assert any(w.startswith("base was not judged: http://127.0.0.1:9/v1 cannot be reached") for w in found.warnings)
+
+
+@pytest.mark.usefixtures("shared_gate")
+def test_what_is_wrong_with_judge_questions_or_training_files_is_known_before_a_model_is_asked(
+    recipe: Recipe, table_model: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    judged = recipe.model_copy(deep=True)
+    judged.evaluation.judge = Judge(model="gpt-4o", base_url="https://judge.example/v1")
+    with pytest.raises(WrongUse, match="OPENAI_API_KEY"):
+        evaluate(judged)
+    (Path("more")).mkdir()
+    for folder in (".", "more"):
+        write_jsonl(Path(folder) / "mine.jsonl", [Example(question="How many?", sql="SELECT 1")])
+    with pytest.raises(WrongUse, match="two sets of questions would be kept in evaluation/mine"):
+        evaluate_each(recipe, [], ["mine.jsonl", "more/mine.jsonl"])
+    folder = make_adapter("shop", [])
+    (folder.parent / "dataset" / "train.jsonl").write_text('{"messages": []}\n')
+    with pytest.raises(WrongUse, match=r"train\.jsonl:1"):
+        evaluate(recipe, [folder])
     assert not table_model

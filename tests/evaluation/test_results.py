@@ -140,4 +140,5 @@ def test_the_terminal_table_shows_every_figure_and_warning_within_80_columns() -
 
 def test_percentages_never_round_to_all_or_nothing() -> None:
     assert [percent(x) for x in (0.0, 0.001, 0.5, 0.999, 1.0, None)] == ["0%", "0.1%", "50%", "99.9%", "100%", "–"]
+    assert [percent(x, 1) for x in (0.0, 0.0004, 0.9996, 1.0)] == ["0.0%", "0.04%", "99.96%", "100.0%"]
     assert [p_value(p) for p in (0.0, 0.0421, 0.5)] == ["p < 0.001", "p = 0.042", "p = 0.50"]

@@ -253,3 +253,11 @@ def test_the_budget_bears_what_the_dearest_call_says():
     assert meter.affords(1, 0.9) and not meter.affords(2, 0.9)
     meter.count(0, 0, 20_000)  # 0.2 dollars
     assert meter.affords(2, 9) and not meter.affords(3, 9)
+
+
+def test_an_address_or_a_key_that_cannot_be_one_is_wrong_use(monkeypatch):
+    with pytest.raises(WrongUse, match=r"base_url.*IPv6"):
+        Endpoint("gpt-4o", "http://[::1/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-…")
+    with pytest.raises(WrongUse, match=r"OPENAI_API_KEY.*ASCII"):
+        Endpoint("gpt-4o")

@@ -199,6 +199,11 @@ class TestRefusals:
         template.write_text(template.read_text().replace("Cutting", "Cut"))
         assert "chat template" in self.refusal(plain, adapter, WrongUse)
 
+    @pytest.mark.parametrize("name", ["adapter_config.json", "sqlft.json"])
+    def test_a_damaged_record(self, plain, adapter, name):
+        (adapter / name).write_text("{")
+        assert name in self.refusal(plain, adapter, WrongUse)
+
     def test_no_adapter_there(self, plain, adapter):
         run = adapter.parent
         assert f"Write {adapter}" in self.refusal(plain, run, WrongUse)

@@ -50,6 +50,7 @@ def test_all_wrong_keys_are_reported_together(make_recipe):
         "save_strategy=no",
         "save_only_model=true",
         "average_tokens_across_devices=false",
+        "greater_is_better=true",
         "push_to_hub=true",
         "output_dir=elsewhere",
         "eos_token=</s>",

@@ -45,9 +45,12 @@ def assert_same_run(trained):
 
 def test_ctrl_c_saves_and_three_and_three_steps_are_six(make_recipe, trained):
     handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(SqlftError, match=r"interrupted at step 3 of 6, and saved.*sqlft train recipe\.yaml --resume"):
+    with pytest.raises(
+        SqlftError,
+        match=r"interrupted at step 3 of 6, and saved.*sqlft train recipe\.yaml training\.save_steps=2 --resume",
+    ) as caught:
         train(make_recipe("training.save_steps=2"), progress=interrupt_at(2))
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert caught.value.exit_code == 130 and signal.getsignal(signal.SIGINT) is handler
     assert is_whole(CHECKPOINTS / "checkpoint-3") and not Path("runs/run/run.json").exists()
     with pytest.raises(WrongUse, match=r"an unfinished run, saved at step 3.*Add --resume"):
         train(make_recipe())
@@ -101,6 +104,13 @@ def test_a_kill_after_the_last_step_trains_no_step_more(copied, trained):
     train(copied(), resume=True)
     assert sorted(path.name for path in CHECKPOINTS.glob("checkpoint-*")) == ["checkpoint-4", "checkpoint-6"]
     assert_same_run(trained)
+
+
+def test_a_run_that_has_more_steps_than_are_asked_for_now_is_finished(copied):
+    Path("runs/run/run.json").unlink()
+    state = CHECKPOINTS / "checkpoint-6/trainer_state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"max_steps": 8}))
+    assert train(copied("training.max_steps=4"), resume=True).manifest["steps"] == 6
 
 
 def test_with_nothing_to_resume_it_begins_anew_and_says_so(make_recipe):

@@ -11,7 +11,7 @@ _MARK = re.compile(r"«([^|]+)\|([^»]+)»")
 
 def literal(value: object) -> str:
     """A value as SQL writes it."""
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
 def render(sql: str, base: Roles) -> str:

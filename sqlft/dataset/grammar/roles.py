@@ -149,7 +149,9 @@ class Link:
 def read_roles(card: SchemaCard) -> list[Roles]:
     """The roles of every table of the card, joined by its relations."""
     tables = {table.name: _read_table(table, card) for table in card.tables}
-    sides = [(*r.left.rpartition(".")[::2], *r.right.rpartition(".")[::2]) for r in card.relations]
+    columns = {f"{table.name}.{column.name}" for table in card.tables for column in table.columns}
+    known = [relation for relation in card.relations if {relation.left, relation.right} <= columns]
+    sides = [(*r.left.rpartition(".")[::2], *r.right.rpartition(".")[::2]) for r in known]
     paths = Counter((child, parent) for child, _, parent, _ in sides)
     for child, left, parent, right in sides:
         if child == parent or paths[child, parent] > 1:
@@ -179,7 +181,7 @@ def _read_table(table: Table, card: SchemaCard) -> Roles:
         told, told_here = (all(known[v] == 1 for v in _lower(column)) for known in (everywhere, here))
         item = Field(table.name, column, _word(column), words[_word(column)] == 1, told, told_here)
         number = _NUMERIC.search(column.type)
-        bounds = (min(column.values), max(column.values)) if column.values else (column.min, column.max)
+        bounds = (min(column.values), max(column.values)) if column.values and number else (column.min, column.max)
         if [column.name] == table.key:
             roles.key = item
         if column.name in table.key or f"{table.name}.{column.name}" in related or re.search(r"(^|_)id$", column.name):
