@@ -71,6 +71,7 @@ class Endpoint:
 
     Attributes:
         url: The address, without a user's name or password.
+        local: It is this machine's or this network's.
         meter: Counts calls, tokens and dollars.
         structured: Whether the endpoint is asked for structured output; False once it has refused it.
         backoff: Seconds of the first wait, doubled with each further one.
@@ -87,7 +88,8 @@ class Endpoint:
         address = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
         self.model = model
         self.url = re.sub(r"//[^/@]+@", "//", address)
-        self._key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if _is_local(address) else "")
+        self.local = _is_local(address)
+        self._key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if self.local else "")
         if not self._key:
             why = f"it is not set, and {self.url} wants one"
             raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", why, "Set it in the environment."))

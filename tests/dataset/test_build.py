@@ -82,7 +82,8 @@ def stub():
 
 
 def openai(stub, **section):
-    return {"model": "gpt-4o", "base_url": stub.url, "examples": len(SAID), "pairs_per_prompt": 20, **section}
+    section = {"base_url": stub.url, "examples": len(SAID), "pairs_per_prompt": 20, "budget_usd": 1, **section}
+    return {"model": "gpt-4o", "slots": False, **section}
 
 
 def read(report, part, kind=Example):
