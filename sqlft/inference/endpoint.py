@@ -8,6 +8,7 @@ OPENAI_API_KEY alone and reaches no message.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import json
 import os
@@ -131,7 +132,7 @@ class Endpoint:
 
     async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> ChatCompletion:
         structured = self.structured
-        shape = _strict(schema.model_json_schema())
+        shape = _shape(schema)
         request: dict[str, Any] = {"model": self.model, "messages": messages, "temperature": temperature}
         if structured:
             wanted = {"name": schema.__name__, "strict": True, "schema": shape}
@@ -239,6 +240,11 @@ def run_async(work: Coroutine[Any, Any, R]) -> R:
 
 def _failure(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
+
+
+@functools.cache
+def _shape(schema: type[BaseModel]) -> Any:
+    return _strict(schema.model_json_schema())
 
 
 def _strict(schema: Any) -> Any:
