@@ -256,3 +256,62 @@ def test_no_seeds_to_show_is_said(make):
         assert "Examples" not in Requests(recipe_with(seeds_per_prompt=0), CARD, []).chat(0)[0]["content"]
         few, _ = write(make(stub, seeds=SEEDS[:2]))
     assert any("shows all 2 seeds" in note for note in few.notes)
+
+
+def test_what_it_will_cost_is_said_before_the_first_call(make):
+    said = []
+    with OpenAIStub(pairs_for) as stub:
+        with pytest.raises(WrongUse, match=r"3 calls of gpt-4o, about .* for about \$0.0\d: nobody has.*Write --yes"):
+            write(make(stub, confirm=lambda estimate: said.append(estimate)))
+        assert not stub.requests
+        written, _ = write(make(stub, examples=30, confirm=lambda estimate: not said.append(estimate)))
+        assert len(stub.requests) == 3
+        write(make(stub, examples=30, confirm=lambda estimate: not said.append(estimate)))
+    assert [estimate.calls for estimate in said] == [3, 3]  # once a build, and not where nothing is left to pay
+    assert said[0].bounded is False and said[0].completion_tokens == 3 * 10 * 130
+    assert said[0].dollars == pytest.approx(said[0].prompt_tokens * 2.5e-6 + said[0].completion_tokens * 10e-6)
+    assert len(written.examples) == 30
+
+
+@pytest.mark.parametrize(
+    ("section", "agreed"),
+    [({"budget_usd": 1.0}, True), ({"model": "qwen"}, True), ({}, False)],
+    ids=["a budget", "a local endpoint without a price", "neither"],
+)
+def test_nobody_need_agree_where_something_bounds_the_cost(make, section, agreed):
+    with OpenAIStub(pairs_for) as stub:
+        teacher = make(stub, confirm=None, **section)
+        if agreed:
+            assert len(write(teacher)[0].examples) == 30
+        else:
+            with pytest.raises(WrongUse, match="no budget bounds it"):
+                write(teacher)
+    assert bool(stub.requests) is agreed
+
+
+def test_rounds_are_judged_while_the_next_is_asked_for(make, tmp_path):
+    judged = []
+
+    def survey(pairs):
+        judged.append(len(pairs))
+        return [n % 2 == 0 for n in range(len(pairs))]
+
+    options = {"slots": True, "requests_per_round": 4, "pairs_per_prompt": 2, "examples": 40, "concurrency": 2}
+    with OpenAIStub(lambda body: pairs_for(body, 2)) as stub:
+        whole, _ = write(make(stub, survey=survey, **options))
+        again, _ = write(make(stub, survey=survey, **options))
+        assert len(stub.requests) == 20
+    assert judged[:3] == [8, 16, 24] and len(judged) <= 4
+    assert again.examples == whole.examples and again.calls == 0
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        assert [entry.answer for entry in journal.entries if entry.number == 8][-1] == [1, 1, 1, 1]
+    assert all(example.slot and example.level == example.slot.level for example in whole.examples)
+
+
+def test_a_database_that_fails_while_judging_ends_the_build(make):
+    def survey(pairs):
+        raise SqlftError("the database is gone")
+
+    options = {"slots": True, "requests_per_round": 2, "pairs_per_prompt": 2, "examples": 40}
+    with OpenAIStub(lambda body: pairs_for(body, 2)) as stub, pytest.raises(SqlftError, match=r"is gone.* goes on"):
+        write(make(stub, survey=survey, **options))
