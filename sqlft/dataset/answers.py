@@ -54,6 +54,9 @@ class Answers:
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._pairs
+
     def request(self, number: int) -> tuple[str, Chat]:
         """The key and the messages of that request."""
         chat = self._requests.chat(number)

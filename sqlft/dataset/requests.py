@@ -29,6 +29,7 @@ class Requests:
         seeds: Hand-written pairs to draw from.
         failures: Categories that slots are drawn from.
         docs: A line of documentation by function or clause.
+        size: Requests in a round; `teacher.requests_per_round` where None.
 
     Attributes:
         plan: Which slot a request fills; None where `teacher.slots` is off, and seeds are drawn at random.
@@ -44,6 +45,7 @@ class Requests:
         seeds: Sequence[Example],
         failures: Sequence[Failure] = (),
         docs: Mapping[str, str] | None = None,
+        size: int | None = None,
     ) -> None:
         section = recipe.teacher
         if section.seeds_per_prompt and not seeds:
@@ -57,8 +59,8 @@ class Requests:
         self._seeds = [with_format(seed, recipe.prompt.format_clause) for seed in seeds]
         self.plan: Plan | None = None
         if section.slots:
-            size, pairs = section.requests_per_round, section.pairs_per_prompt
-            self.plan = Plan(card, recipe.seed, size, pairs, failures)
+            size = size or section.requests_per_round
+            self.plan = Plan(card, recipe.seed, size, section.pairs_per_prompt, failures)
 
     @property
     def notes(self) -> list[str]:

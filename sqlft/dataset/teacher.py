@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,8 +59,14 @@ def write_pairs(
     if recipe.teacher.slots:
         names = [name for construct in axes().constructs for name in construct.docs]
         docs = read_functions(names, folder / "functions.json")
-    requests = Requests(recipe, card, seeds, categories, docs)
     journal = folder / "journal.jsonl"
+    if recipe.teacher.kind == "openai-batch":
+        from sqlft.dataset.batch_teacher import BatchTeacher
+
+        whole = math.ceil(recipe.teacher.examples / recipe.teacher.pairs_per_prompt)
+        requests = Requests(recipe, card, seeds, categories, docs, size=whole)
+        return BatchTeacher(recipe, requests, journal, survey=survey, confirm=confirm).write(progress)
+    requests = Requests(recipe, card, seeds, categories, docs)
     return OpenAITeacher(recipe, requests, journal, survey=survey, confirm=confirm).write(progress)
 
 

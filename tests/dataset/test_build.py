@@ -233,8 +233,8 @@ def test_coverage_is_reported_and_rounds_know_what_survived(recipe, gate, monkey
     found = json.loads((report.folder / "dataset.json").read_text())["coverage"]
     assert found["style"]["vague"]["kept"] == 0 < found["style"]["formal"]["kept"]
     assert found["style"]["vague"]["written"] > found["style"]["formal"]["written"]
-    assert found["construct"]["count"]["shown"] == found["construct"]["count"]["kept"] > 0
-    assert found["construct"]["window"]["shown"] == 0
+    kept, shown = (sum(counts[name] for counts in found["level"].values()) for name in ("kept", "shown"))
+    assert 0 < shown < kept < report.written == 64  # a plain count shows few of the constructs
     assert any("thinnest coverage" in note for note in report.notes)
     assert "argMax" in json.loads((report.folder / "functions.json").read_text())
     assert all(example.slot for example in read(report, "train"))
