@@ -224,7 +224,10 @@ def test_coverage_is_reported_and_rounds_know_what_survived(recipe, gate, monkey
     def answer(body):
         number = sum(map(ord, body["messages"][0]["content"]))
         column = "age" if "vague" not in body["messages"][0]["content"] and "loose" not in str(body) else "height"
-        sql = [f"SELECT count(), {number} FROM ecommerce.users WHERE {column} > {n}" for n in (20, 30)]
+        query = (
+            f"SELECT country, count(), {number} FROM ecommerce.users WHERE {column} > %d GROUP BY 1 ORDER BY 1 LIMIT 3"
+        )
+        sql = [query % age for age in (20, 30)]
         return {"pairs": [{"question": f"{number} {query}?", "sql": query, "comment": ""} for query in sql]}
 
     with OpenAIStub(answer) as server:
@@ -234,7 +237,7 @@ def test_coverage_is_reported_and_rounds_know_what_survived(recipe, gate, monkey
     assert found["style"]["vague"]["kept"] == 0 < found["style"]["formal"]["kept"]
     assert found["style"]["vague"]["written"] > found["style"]["formal"]["written"]
     kept, shown = (sum(counts[name] for counts in found["level"].values()) for name in ("kept", "shown"))
-    assert 0 < shown < kept < report.written == 64  # a plain count shows few of the constructs
+    assert 0 < shown < kept < report.written == 64  # it shows a few of the constructs
     assert any("thinnest coverage" in note for note in report.notes)
     assert "argMax" in json.loads((report.folder / "functions.json").read_text())
     assert all(example.slot for example in read(report, "train"))
