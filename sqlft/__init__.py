@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlft.dataset.build import BuildReport
+    from sqlft.dataset.written import Estimate
     from sqlft.evaluation import Results
     from sqlft.model import SqlModel
     from sqlft.recipe import Recipe
@@ -21,21 +22,35 @@ if TYPE_CHECKING:
 __all__ = ["build", "evaluate", "load", "train"]
 
 
-def build(recipe: Recipe | Path | str, overrides: Sequence[str] = ()) -> BuildReport:
+def build(
+    recipe: Recipe | Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    yes: bool = False,
+    from_failures: Path | None = None,
+) -> BuildReport:
     """Lets the teacher write pairs, cleans them and splits them into runs/NAME/dataset.
 
     Args:
         recipe: A recipe, or the path of one.
         overrides: `KEY.SUBKEY=VALUE` each, for a path.
+        yes: Agree to what the teacher's calls are estimated to cost, where no budget bounds it.
+        from_failures: JSONL of failure categories (category, construct, tables, terms, count) to write pairs about.
 
     Raises:
-        SqlftError: As `sqlft build` would say it; WrongUse where the recipe or its files are wrong.
+        SqlftError: As `sqlft build` would say it; WrongUse where the recipe or its files are wrong, or where neither a
+            budget, nor `yes`, nor somebody at the terminal agrees to the cost.
     """
     from sqlft.dataset.build import build as build_dataset
     from sqlft.progress import Stages
 
     with Stages() as stages:
-        return build_dataset(_recipe(recipe, overrides), progress=stages)
+
+        def confirm(estimate: Estimate) -> bool:
+            stages.say(f"teacher: {estimate}")
+            return yes or estimate.bounded or stages.ask("Make these calls?")
+
+        return build_dataset(_recipe(recipe, overrides), progress=stages, confirm=confirm, from_failures=from_failures)
 
 
 def train(recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, resume: bool = False) -> TrainingRun:

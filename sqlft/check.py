@@ -110,7 +110,8 @@ def _teacher(recipe: Recipe) -> Iterator[Check]:
     if recipe.teacher.kind == "template":
         yield Check("teacher", "ok", "the template grammar, which needs no key")
     judge = recipe.evaluation.judge
-    wanted = [("teacher", recipe.teacher.model, recipe.teacher.base_url)] if recipe.teacher.kind == "openai" else []
+    asked = recipe.teacher.kind != "template"
+    wanted = [("teacher", recipe.teacher.model, recipe.teacher.base_url)] if asked else []
     wanted += [("judge", judge.model, judge.base_url)] if judge else []
     for name, model, base_url in wanted:
         from sqlft.inference.endpoint import Endpoint

@@ -85,11 +85,22 @@ def check(recipe: RecipePath, overrides: Overrides = None, as_json: Json = False
 
 
 @app.command()
-def build(recipe: RecipePath, overrides: Overrides = None, as_json: Json = False) -> None:
+def build(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Agree to what the teacher's calls will cost, where no budget bounds it.")
+    ] = False,
+    from_failures: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write about what a model got wrong: JSONL of failure categories."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Build the dataset. A teacher writes pairs, the database judges them, the clean ones are split."""
     import sqlft
 
-    report = sqlft.build(recipe, overrides or [])
+    report = sqlft.build(recipe, overrides or [], yes=yes, from_failures=from_failures)
     if as_json:
         return _json(report.to_json())
     from sqlft.console import facts, show

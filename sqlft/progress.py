@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 
@@ -49,6 +50,19 @@ class Stages:
     ) -> None:
         if self._bars:
             self._bars.stop()
+
+    def say(self, line: str) -> None:
+        """Writes a line, above the bars where there are any."""
+        self._console.print(line, markup=False, soft_wrap=True)
+
+    def ask(self, question: str) -> bool:
+        """Asks for a yes at the terminal; no, where nobody sits at one."""
+        if not (self._bars and sys.stdin.isatty()):
+            return False
+        self._bars.stop()
+        answer = self._console.input(f"{escape(question)} (y/n) ")
+        self._bars.start()
+        return answer.strip().lower() in ("y", "yes")
 
     def __call__(self, stage: str, done: int, of: int, note: str = "") -> None:
         if self._bars:

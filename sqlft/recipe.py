@@ -67,13 +67,19 @@ class _Endpoint(Section):
 class Teacher(_Endpoint):
     """Who writes new question/SQL pairs."""
 
-    kind: Literal["openai", "template"] = "openai"
+    kind: Literal["openai", "openai-batch", "template"] = Field(
+        "openai", description="openai-batch: the Batch API, at half the price, within a day"
+    )
     model: str = "gpt-4o"
     examples: int = Field(2000, gt=0)
     seeds_per_prompt: int = Field(3, ge=0)
-    pairs_per_prompt: int = Field(10, gt=0)
+    pairs_per_prompt: int = Field(5, gt=0)
+    slots: bool = Field(True, description="each request says which level, construct, tables, style and period")
+    requests_per_round: int = Field(
+        64, gt=0, description="slots planned together; below twice the concurrency, calls wait between rounds"
+    )
     temperature: float = Field(0.5, ge=0, le=2)
-    budget_usd: float = Field(20, gt=0)
+    budget_usd: float | None = Field(None, gt=0, description="a hard stop; null: what it may cost wants a --yes")
     concurrency: int = Field(16, gt=0)
 
 

@@ -14,12 +14,37 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from sqlft.problems import Problem, WrongUse
 
 
 class Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+Level = Literal["", "easy", "medium", "hard", "expert"]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Slot:
+    """What a request to the teacher asked for. See sqlft.dataset.slots.
+
+    Attributes:
+        window: The kind of period: all, year, quarter, month, range, since.
+        dates: That period in words; empty for all.
+        term: A term of the glossary to use, or empty.
+        category: What a model got wrong, where the slot was drawn from its failures.
+    """
+
+    level: Level
+    construct: str
+    tables: list[str]
+    style: str
+    window: str = "all"
+    dates: str = ""
+    term: str = ""
+    category: str = ""
 
 
 class Example(Record):
@@ -37,8 +62,9 @@ class Example(Record):
     comment: str = ""
     source: str = "hand"
     template: str = ""
-    level: Literal["", "easy", "medium", "hard", "expert"] = ""
+    level: Level = ""
     tags: list[str] = Field(default_factory=list)
+    slot: Slot | None = Field(None, description="what the teacher was asked for")
 
     def model_post_init(self, _context: Any) -> None:
         self.id = self.id or question_id(self.question)

@@ -259,7 +259,7 @@ def test_build_prints_what_became_of_the_pairs(run, monkeypatch):
         folder=Path("runs/x"),
         notes=["a note"],
     )
-    monkeypatch.setattr(sqlft, "build", lambda *_: report)
+    monkeypatch.setattr(sqlft, "build", lambda *_, **__: report)
     code, out, err = run("build", TINY)
     assert code == 0 and "2 empty" in out and "static" in out and err == "sqlft: a note\n"
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from sqlft.card import SchemaCard
 from sqlft.database import open_gate
 from sqlft.dataset.clean import clean, count_validity
 from sqlft.dataset.fold import fold_question
+from sqlft.dataset.queries import Queries
+from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
 from sqlft.dataset.split import Parts, split
 from sqlft.dataset.teacher import write_pairs
-from sqlft.dataset.written import Progress, Written, with_format
+from sqlft.dataset.written import Confirm, Progress, Written, with_format
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example, read_examples, write_jsonl
@@ -36,6 +39,7 @@ class BuildReport:
         steps: (step, pairs that came to it, pairs that it dropped), in order.
         rejected: Dropped pairs by reason.
         counts: Examples in each part.
+        coverage: See `count_coverage`; empty where the pairs have no slots.
         files: SHA-256 of each file.
         sandbox: What protected the database from the teacher's SQL.
         notes: What the user should know.
@@ -54,6 +58,7 @@ class BuildReport:
     sandbox: str
     seconds: float
     notes: list[str] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=dict)
 
     @property
     def dollars(self) -> float | None:
@@ -64,7 +69,13 @@ class BuildReport:
         return {**asdict(self), "folder": str(self.folder)}
 
 
-def build(recipe: Recipe, progress: Progress | None = None) -> BuildReport:
+def build(
+    recipe: Recipe,
+    progress: Progress | None = None,
+    *,
+    confirm: Confirm | None = None,
+    from_failures: Path | None = None,
+) -> BuildReport:
     """Makes runs/NAME/dataset: {train,validation,heldout,heldout_templates,unused,rejected}.jsonl and dataset.json.
 
     A build that was stopped, by a kill or by its budget, goes on where it was: see `Journal`.
@@ -72,6 +83,8 @@ def build(recipe: Recipe, progress: Progress | None = None) -> BuildReport:
     Args:
         recipe: The recipe.
         progress: Called with (stage, done, of, note).
+        confirm: Asked before the first call that costs; without it, `teacher.budget_usd` must bound what is spent.
+        from_failures: A file of failure categories, which all slots are drawn from.
 
     Raises:
         WrongUse: The recipe, its files or the key are wrong, or the parts want more examples than are left.
@@ -91,10 +104,26 @@ def build(recipe: Recipe, progress: Progress | None = None) -> BuildReport:
     with open_gate(
         database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
     ) as gate:
-        written = write_pairs(recipe, card, seeds, folder, report_progress)
+        queries = Queries(gate)
+
+        def survey(asked: Sequence[Example]) -> list[bool]:
+            outcomes = queries.run([example.sql for example in asked])
+            alive = {id(example) for example in clean(asked, outcomes, golden, recipe.clean.max_rows).kept}
+            return [id(example) in alive for example in asked]
+
+        written = write_pairs(
+            recipe,
+            card,
+            seeds,
+            folder,
+            report_progress,
+            survey=survey,
+            confirm=confirm,
+            failures=from_failures,
+        )
         own = [with_format(seed, recipe.prompt.format_clause) for seed in seeds] if recipe.split.seeds else []
         pairs = [*own, *written.examples]
-        outcomes = gate.run_many(
+        outcomes = queries.run(
             [pair.sql for pair in pairs], progress=lambda done: report_progress("queries", done, len(pairs), "")
         )
         sandbox, warnings = gate.sandbox, list(gate.warnings)
@@ -111,6 +140,7 @@ def build(recipe: Recipe, progress: Progress | None = None) -> BuildReport:
     write_jsonl(folder / "rejected.jsonl", rejected)
     for part in PARTS:
         write_jsonl(folder / f"{part}.jsonl", getattr(parts, part))
+    coverage = count_coverage(written.examples, cleaned.kept)
     report = BuildReport(
         name=recipe.name,
         folder=folder,
@@ -124,7 +154,8 @@ def build(recipe: Recipe, progress: Progress | None = None) -> BuildReport:
         card=_sha256(card.model_dump_json().encode()),
         sandbox=sandbox,
         seconds=round(time.monotonic() - started, 2),
-        notes=[*warnings, *written.notes, *_notes(seeds, golden, own, parts)],
+        notes=[*warnings, *written.notes, *_notes(seeds, golden, own, parts, coverage)],
+        coverage=coverage,
     )
     (folder / "dataset.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
     return report
@@ -135,11 +166,15 @@ def _teacher(recipe: Recipe, written: Written) -> dict[str, Any]:
     return {**recipe.teacher.model_dump(), **cost}
 
 
-def _notes(seeds: list[Example], golden: list[Example], own: list[Example], parts: Parts) -> list[str]:
+def _notes(
+    seeds: list[Example], golden: list[Example], own: list[Example], parts: Parts, coverage: Coverage
+) -> list[str]:
     notes = []
     asked = {fold_question(example.question) for example in golden}
     if shared := sum(fold_question(seed.question) in asked for seed in seeds):
         notes.append(f"{shared} of {len(seeds)} seeds ask a golden question, and the teacher is shown them")
+    if cells := thin(coverage):
+        notes.append(f"thinnest coverage, pairs kept of those written: {'; '.join(cells)}")
     if lost := len(own) - sum(any(seed is example for example in parts.train) for seed in own):
         notes.append(f"{lost} of {len(own)} seeds were dropped by cleaning")
     return notes

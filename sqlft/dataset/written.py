@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlft.database.clauses import split_format
@@ -12,6 +12,35 @@ FORMAT_CLAUSE = "FORMAT TabSeparatedWithNames"
 
 Progress = Callable[[str, int, int, str], None]
 """Called with the stage's name, how much of it is done, of how much, and a note (tokens, dollars)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the calls that are still to be made will cost, as far as it can be said before the first.
+
+    Attributes:
+        dollars: None where the model's price is not known.
+        bounded: A budget stops the calls, or the endpoint is a local one without a price: nobody need agree.
+    """
+
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    dollars: float | None
+    bounded: bool
+
+    def __str__(self) -> str:
+        price = "at a price that is not known" if self.dollars is None else f"for about ${self.dollars:.2f}"
+        tokens = f"{self.prompt_tokens:,} prompt and {self.completion_tokens:,} completion tokens"
+        return f"{self.calls:,} calls of {self.model}, about {tokens}, {price}"
+
+
+Confirm = Callable[[Estimate], bool]
+"""Asked before the first call that costs; whether to make it."""
+
+Survey = Callable[[Sequence[Example]], list[bool]]
+"""Which of these pairs, in the order in which they were asked for, survive cleaning."""
 
 
 @dataclass

@@ -8,6 +8,7 @@ OPENAI_API_KEY alone and reaches no message.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import json
 import os
@@ -71,6 +72,7 @@ class Endpoint:
 
     Attributes:
         url: The address, without a user's name or password.
+        local: It is this machine's or this network's.
         meter: Counts calls, tokens and dollars.
         structured: Whether the endpoint is asked for structured output; False once it has refused it.
         backoff: Seconds of the first wait, doubled with each further one.
@@ -84,19 +86,8 @@ class Endpoint:
     def __init__(
         self, model: str, base_url: str | None = None, *, timeout: float = 300.0, budget: float | None = None
     ) -> None:
-        address = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        self.model = model
-        self.url = re.sub(r"//[^/@]+@", "//", address)
-        try:
-            local = _is_local(address)
-        except ValueError as error:
-            raise WrongUse(Problem("base_url", self.url, str(error), "Write https://HOST/v1.")) from error
-        self._key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if local else "")
-        if not self._key:
-            why = f"it is not set, and {self.url} wants one"
-            raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", why, "Set it in the environment."))
-        if not self._key.isascii():
-            raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", "it is not ASCII", "Copy it once more."))
+        address, self.url, self._key = find_access(base_url)
+        self.model, self.local = model, _is_local(address)
         self.meter = Meter(model, budget)
         self.structured = True
         self._client = openai.AsyncOpenAI(api_key=self._key, base_url=address, max_retries=0, timeout=timeout)
@@ -126,7 +117,7 @@ class Endpoint:
             completion = await self._complete(messages, schema, temperature)
             total = total + self._count(messages, completion)
             try:
-                return Answer(_read(completion, schema), total)
+                return Answer(read_completion(completion, schema), total)
             except ValueError as error:
                 fault = str(error)
             if self.meter.exhausted:
@@ -135,14 +126,13 @@ class Endpoint:
 
     async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> ChatCompletion:
         structured = self.structured
-        shape = _strict(schema.model_json_schema())
         request: dict[str, Any] = {"model": self.model, "messages": messages, "temperature": temperature}
         if structured:
-            wanted = {"name": schema.__name__, "strict": True, "schema": shape}
-            request["response_format"] = {"type": "json_schema", "json_schema": wanted}
+            request["response_format"] = answer_format(schema)
         else:
             last = messages[-1]
-            asked = f"Answer with one JSON object of this schema and nothing else:\n{json.dumps(shape)}"
+            shape = json.dumps(_shape(schema))
+            asked = f"Answer with one JSON object of this schema and nothing else:\n{shape}"
             request["messages"] = [*messages[:-1], {**last, "content": f"{last['content']}\n\n{asked}"}]
         retrying = AsyncRetrying(
             retry=retry_if_exception(passes),
@@ -231,6 +221,27 @@ def ask_all(
     return run_async(all_of_them())
 
 
+def find_access(base_url: str | None) -> tuple[str, str, str]:
+    """The endpoint's address, the same without a user's name or password, and its key.
+
+    Raises:
+        WrongUse: There is no key, and the endpoint is not a local one; or the address or the key cannot be one.
+    """
+    address = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    url = re.sub(r"//[^/@]+@", "//", address)
+    try:
+        local = _is_local(address)
+    except ValueError as error:
+        raise WrongUse(Problem("base_url", url, str(error), "Write https://HOST/v1.")) from error
+    key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if local else "")
+    if not key:
+        why = f"it is not set, and {url} wants one"
+        raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", why, "Set it in the environment."))
+    if not key.isascii():
+        raise WrongUse(Problem("OPENAI_API_KEY", "the endpoint's key", "it is not ASCII", "Copy it once more."))
+    return address, url, key
+
+
 def run_async(work: Coroutine[Any, Any, R]) -> R:
     """Runs a coroutine to its end, on a thread of its own where a loop runs already, as in a notebook."""
     try:
@@ -245,6 +256,19 @@ def _failure(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
+def answer_format(schema: type[BaseModel]) -> dict[str, Any]:
+    """What `response_format` says, for an answer of that shape."""
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": schema.__name__, "strict": True, "schema": _shape(schema)},
+    }
+
+
+@functools.cache
+def _shape(schema: type[BaseModel]) -> Any:
+    return _strict(schema.model_json_schema())
+
+
 def _strict(schema: Any) -> Any:
     """The schema as strict structured output wants it: every field required, and no other."""
     if isinstance(schema, list):
@@ -257,7 +281,7 @@ def _strict(schema: Any) -> Any:
     return whole
 
 
-def _read(completion: ChatCompletion, schema: type[T]) -> T:
+def read_completion(completion: ChatCompletion, schema: type[T]) -> T:
     """The answer as `schema`; ValueError where it is not."""
     choice = completion.choices[0]
     if choice.message.refusal:

@@ -41,6 +41,7 @@ class Meter:
         budget: Dollars that may be spent; None: any.
         dollars: Spent so far, with what earlier runs spent; None where the model's price is not known.
         dearest: What the dearest call cost.
+        share: Of the list price; a batch costs half.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Meter:
     completion_tokens: int = 0
     dollars: float | None = None
     dearest: float = 0.0
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         self.dollars = None if price_of(self.model) is None else 0.0
@@ -61,7 +63,8 @@ class Meter:
         if prices is None:
             return None
         fresh = prompt_tokens - cached_tokens
-        return (fresh * prices[0] + cached_tokens * prices[1] + completion_tokens * prices[2]) / 1e6
+        dollars = (fresh * prices[0] + cached_tokens * prices[1] + completion_tokens * prices[2]) / 1e6
+        return self.share * dollars
 
     @property
     def exhausted(self) -> bool:

@@ -82,7 +82,8 @@ def stub():
 
 
 def openai(stub, **section):
-    return {"model": "gpt-4o", "base_url": stub.url, "examples": len(SAID), "pairs_per_prompt": 20, **section}
+    section = {"base_url": stub.url, "examples": len(SAID), "pairs_per_prompt": 20, "budget_usd": 1, **section}
+    return {"model": "gpt-4o", "slots": False, **section}
 
 
 def read(report, part, kind=Example):
@@ -215,3 +216,28 @@ def test_the_card_s_hash_is_in_the_report(recipe, tmp_path):
     card.save(tmp_path / "card.yaml")
     made.schema_ = tmp_path / "card.yaml"
     assert build(made).card != before
+
+
+def test_coverage_is_reported_and_rounds_know_what_survived(recipe, gate, monkeypatch):
+    monkeypatch.setattr("sqlft.dataset.build.open_gate", lambda *_, **__: nullcontext(gate))
+
+    def answer(body):
+        number = sum(map(ord, body["messages"][0]["content"]))
+        column = "age" if "vague" not in body["messages"][0]["content"] and "loose" not in str(body) else "height"
+        query = (
+            f"SELECT country, count(), {number} FROM ecommerce.users WHERE {column} > %d GROUP BY 1 ORDER BY 1 LIMIT 3"
+        )
+        sql = [query % age for age in (20, 30)]
+        return {"pairs": [{"question": f"{number} {query}?", "sql": query, "comment": ""} for query in sql]}
+
+    with OpenAIStub(answer) as server:
+        section = {"examples": 64, "pairs_per_prompt": 2, "slots": True, "requests_per_round": 8}
+        report = build(recipe(teacher=openai(server, **section), split={"validation": 1}))
+    found = json.loads((report.folder / "dataset.json").read_text())["coverage"]
+    assert found["style"]["vague"]["kept"] == 0 < found["style"]["formal"]["kept"]
+    assert found["style"]["vague"]["written"] > found["style"]["formal"]["written"]
+    kept, shown = (sum(counts[name] for counts in found["level"].values()) for name in ("kept", "shown"))
+    assert 0 < shown < kept < report.written == 64  # it shows a few of the constructs
+    assert any("thinnest coverage" in note for note in report.notes)
+    assert "argMax" in json.loads((report.folder / "functions.json").read_text())
+    assert all(example.slot for example in read(report, "train"))

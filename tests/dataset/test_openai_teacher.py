@@ -1,15 +1,13 @@
 import json
 import os
 import random
-import subprocess
-import sys
-import time
 
 import pytest
 
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.dataset.journal import Entry, Journal
 from sqlft.dataset.openai_teacher import OpenAITeacher
+from sqlft.dataset.requests import Requests
 from sqlft.inference.endpoint import Endpoint
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Recipe
@@ -25,19 +23,27 @@ def _quick(monkeypatch):
     monkeypatch.setattr(Endpoint, "backoff", 0.002)
 
 
+def recipe_with(*, seed=0, format_clause=False, **section):
+    return Recipe(
+        schema="s.yaml",
+        seeds="seeds.jsonl",
+        golden="golden.jsonl",
+        seed=seed,
+        teacher={"examples": 30, "pairs_per_prompt": 10, "concurrency": 4, "slots": False, **section},
+        prompt={"format_clause": format_clause},
+    )
+
+
+def agree(_estimate):
+    return True
+
+
 @pytest.fixture
 def make(tmp_path):
-    def teacher(stub, *, seed=0, format_clause=False, seeds=SEEDS, **section):
-        section = {"examples": 30, "pairs_per_prompt": 10, "concurrency": 4, "base_url": stub.url, **section}
-        recipe = Recipe(
-            schema="s.yaml",
-            seeds="seeds.jsonl",
-            golden="golden.jsonl",
-            seed=seed,
-            teacher=section,
-            prompt={"format_clause": format_clause},
-        )
-        return OpenAITeacher(recipe, CARD, seeds, tmp_path / "journal.jsonl")
+    def teacher(stub, *, seeds=SEEDS, survey=None, confirm=agree, **keys):
+        recipe = recipe_with(base_url=stub.url, **keys)
+        requests = Requests(recipe, CARD, seeds)
+        return OpenAITeacher(recipe, requests, tmp_path / "journal.jsonl", survey=survey, confirm=confirm)
 
     return teacher
 
@@ -82,16 +88,15 @@ def test_the_prompt_shows_the_card_and_three_random_seeds(make):
     assert {body["temperature"] for body in stub.requests} == {0.5}
 
 
-def test_the_seeds_shown_follow_the_recipe_s_seed(make):
-    with OpenAIStub(pairs_for) as stub:
-        requests = [[make(stub, seed=seed).request(number) for number in range(5)] for seed in (0, 0, 1)]
+def test_the_seeds_shown_follow_the_recipe_s_seed():
+    builds = [Requests(recipe_with(seed=seed), CARD, SEEDS) for seed in (0, 0, 1)]
+    requests = [[build.chat(number) for number in range(5)] for build in builds]
     assert requests[0] == requests[1] != requests[2]
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_the_prompt_asks_for_a_format_clause_where_the_recipe_does(make, asked):
-    with OpenAIStub(pairs_for) as stub:
-        text = make(stub, format_clause=asked).request(0)[0]["content"]
+def test_the_prompt_asks_for_a_format_clause_where_the_recipe_does(asked):
+    text = Requests(recipe_with(format_clause=asked), CARD, SEEDS).chat(0)[0]["content"]
     assert ("End each statement with FORMAT TabSeparatedWithNames." in text) is asked
     assert ("Write no FORMAT clause" in text) is not asked
     assert text.count("FORMAT") == (4 if asked else 1)  # the three examples end as was asked, whatever the seeds do
@@ -248,46 +253,65 @@ def test_no_seeds_to_show_is_said(make):
     with OpenAIStub(pairs_for) as stub:
         with pytest.raises(WrongUse, match=r"seeds.jsonl: .*teacher.seeds_per_prompt: 0"):
             make(stub, seeds=[])
-        assert "Examples" not in make(stub, seeds=[], seeds_per_prompt=0).request(0)[0]["content"]
+        assert "Examples" not in Requests(recipe_with(seeds_per_prompt=0), CARD, []).chat(0)[0]["content"]
         few, _ = write(make(stub, seeds=SEEDS[:2]))
     assert any("shows all 2 seeds" in note for note in few.notes)
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from sqlft.card import Column, SchemaCard, Table
-from sqlft.dataset.openai_teacher import OpenAITeacher
-from sqlft.recipe import Recipe
-from sqlft.records import Example
-
-recipe = Recipe(schema="s.yaml", seeds="seeds.jsonl", golden="g.jsonl", teacher={
-    "examples": 120, "pairs_per_prompt": 10, "concurrency": 2, "base_url": sys.argv[1]})
-card = SchemaCard(tables=[Table(name="shop.users", columns=[Column(name="age", type="UInt8")])])
-seeds = [Example(question=f"Seed {n}?", sql=f"SELECT {n}") for n in range(10)]
-written = OpenAITeacher(recipe, card, seeds, Path(sys.argv[2])).write(lambda *step: None)
-print([example.question for example in written.examples])
-"""
+def test_what_it_will_cost_is_said_before_the_first_call(make):
+    said = []
+    with OpenAIStub(pairs_for) as stub:
+        with pytest.raises(WrongUse, match=r"3 calls of gpt-4o, about .* for about \$0.0\d: nobody has.*Write --yes"):
+            write(make(stub, confirm=lambda estimate: said.append(estimate)))
+        assert not stub.requests
+        written, _ = write(make(stub, examples=30, confirm=lambda estimate: not said.append(estimate)))
+        assert len(stub.requests) == 3
+        write(make(stub, examples=30, confirm=lambda estimate: not said.append(estimate)))
+    assert [estimate.calls for estimate in said] == [3, 3]  # once a build, and not where nothing is left to pay
+    assert said[0].bounded is False and said[0].completion_tokens == 3 * 10 * 130
+    assert said[0].dollars == pytest.approx(said[0].prompt_tokens * 2.5e-6 + said[0].completion_tokens * 10e-6)
+    assert len(written.examples) == 30
 
 
-def test_a_killed_build_goes_on_where_it_was(tmp_path):
-    def start(stub, journal):
-        command = [sys.executable, "-c", KILLED, stub.url, str(tmp_path / journal)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize(
+    ("section", "agreed"),
+    [({"budget_usd": 1.0}, True), ({"model": "qwen"}, True), ({}, False)],
+    ids=["a budget", "a local endpoint without a price", "neither"],
+)
+def test_nobody_need_agree_where_something_bounds_the_cost(make, section, agreed):
+    with OpenAIStub(pairs_for) as stub:
+        teacher = make(stub, confirm=None, **section)
+        if agreed:
+            assert len(write(teacher)[0].examples) == 30
+        else:
+            with pytest.raises(WrongUse, match="no budget bounds it"):
+                write(teacher)
+    assert bool(stub.requests) is agreed
 
-    with OpenAIStub(pairs_for, latency=0.1) as stub:
-        undisturbed = start(stub, "whole.jsonl").communicate()[0]
-        stub.requests.clear()
-        process = start(stub, "killed.jsonl")
-        while len(stub.requests) < 5:
-            time.sleep(0.01)
-        process.kill()
-        process.communicate()
-        with Journal(tmp_path / "killed.jsonl") as journal:
-            finished = len(journal.answers)
-        assert finished >= 2
-        assert start(stub, "killed.jsonl").communicate()[0] == undisturbed
-    assert len(undisturbed) > 1000
-    asked = [body["messages"][0]["content"] for body in stub.requests]
-    assert len(asked) - len(set(asked)) <= 2  # those that were under way
-    assert len(asked) <= 12 + 2
+
+def test_rounds_are_judged_while_the_next_is_asked_for(make, tmp_path):
+    judged = []
+
+    def survey(pairs):
+        judged.append(len(pairs))
+        return [n % 2 == 0 for n in range(len(pairs))]
+
+    options = {"slots": True, "requests_per_round": 4, "pairs_per_prompt": 2, "examples": 40, "concurrency": 2}
+    with OpenAIStub(lambda body: pairs_for(body, 2)) as stub:
+        whole, _ = write(make(stub, survey=survey, **options))
+        again, _ = write(make(stub, survey=survey, **options))
+        assert len(stub.requests) == 20
+    assert judged[:3] == [8, 16, 24] and len(judged) <= 4
+    assert again.examples == whole.examples and again.calls == 0
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        assert [entry.answer for entry in journal.entries if entry.number == 8][-1] == [1, 1, 1, 1]
+    assert all(example.slot and example.level == example.slot.level for example in whole.examples)
+
+
+def test_a_database_that_fails_while_judging_ends_the_build(make):
+    def survey(pairs):
+        raise SqlftError("the database is gone")
+
+    options = {"slots": True, "requests_per_round": 2, "pairs_per_prompt": 2, "examples": 40}
+    with OpenAIStub(lambda body: pairs_for(body, 2)) as stub, pytest.raises(SqlftError, match=r"is gone.* goes on"):
+        write(make(stub, survey=survey, **options))
