@@ -166,7 +166,9 @@ def _other_year(year: str, rng: random.Random) -> str:
 
 def _one_year(q: str, s: str) -> str | None:
     years = set(re.findall(r"\b20\d\d\b", s))
-    return years.pop() if len(years) == 1 and set(re.findall(r"\b20\d\d\b", q)) == set(re.findall(r"20\d\d", s)) else None
+    return (
+        years.pop() if len(years) == 1 and set(re.findall(r"\b20\d\d\b", q)) == set(re.findall(r"20\d\d", s)) else None
+    )
 
 
 def year_in_question(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
@@ -248,7 +250,9 @@ def value_in_question(q: str, s: str, rng: random.Random) -> tuple[str, str] | N
         return None
     value, kin = rng.choice(here)
     other = rng.choice([v for v in kin if v != value])
-    if other in PEOPLE and (said := _sub(rf"(users|customers|people) (from|in) (the )?{value}", rf"{PEOPLE[other]} \1", q)):
+    if other in PEOPLE and (
+        said := _sub(rf"(users|customers|people) (from|in) (the )?{value}", rf"{PEOPLE[other]} \1", q)
+    ):
         return said, s
     return q.replace(value, other), s
 
@@ -276,7 +280,11 @@ def another_dimension(q: str, s: str, rng: random.Random) -> tuple[str, str] | N
 
 
 def no_order(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
-    if not re.search(r"\b(most|highest|lowest|fewest|least|best)\b", q) or "LIMIT 1" not in s or " BY country" in s[-15:]:
+    if (
+        not re.search(r"\b(most|highest|lowest|fewest|least|best)\b", q)
+        or "LIMIT 1" not in s
+        or " BY country" in s[-15:]
+    ):
         return None
     cut = _sub(r" ORDER BY [^()]*(\([^()]*\))?[^()]* LIMIT 1$", "", s)
     if cut and rng.random() < 0.5:
@@ -290,7 +298,9 @@ def no_hundred(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
         return None
     said = q
     if rng.random() < 0.5:
-        said = re.sub(r"[Pp]ercentage", rng.choice(["per cent share", "proportion in %", "percentage share"]), q, count=1)
+        said = re.sub(
+            r"[Pp]ercentage", rng.choice(["per cent share", "proportion in %", "percentage share"]), q, count=1
+        )
     if not re.search(r"percent|per cent|%", said):
         return None
     return _pair(said, s.replace("100 * ", ""))
@@ -300,7 +310,13 @@ def group_unheeded(q: str, s: str, rng: random.Random) -> tuple[str, str] | None
     if re.search(r"GROUP BY|LIMIT|DISTINCT|'", s):
         return None
     extra = rng.choice(
-        [", for each country", " per browser", ", broken down by operating system", ", country by country", " by age group"]
+        [
+            ", for each country",
+            " per browser",
+            ", broken down by operating system",
+            ", country by country",
+            " by age group",
+        ]
         + [", one line for every browser", ", separately for all operating systems", " month by month"]
     )
     return f"{q.rstrip('?.')}{extra}?", s
@@ -312,7 +328,12 @@ def group_unasked(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
     column = rng.choice(["os", "browser"])
     if column in s or re.search("browser|operating|system", q):
         return None
-    return _pair(q, f"{s} GROUP BY {column}" if rng.random() < 0.5 else _sub("^SELECT ", f"SELECT {column}, ", f"{s} GROUP BY {column}"))
+    return _pair(
+        q,
+        f"{s} GROUP BY {column}"
+        if rng.random() < 0.5
+        else _sub("^SELECT ", f"SELECT {column}, ", f"{s} GROUP BY {column}"),
+    )
 
 
 def term_unheeded(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
@@ -321,7 +342,11 @@ def term_unheeded(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
     for word, condition in pairs:
         if re.search(rf"\b{word}", q) and s.count(condition) == 1:
             pattern = rf"(\w\.)?{re.escape(condition)}"
-            for form, new in ((rf" WHERE {pattern} AND", " WHERE"), (rf" AND {pattern}", ""), (rf" WHERE {pattern}", "")):
+            for form, new in (
+                (rf" WHERE {pattern} AND", " WHERE"),
+                (rf" AND {pattern}", ""),
+                (rf" WHERE {pattern}", ""),
+            ):
                 if changed := _sub(form, new, s):
                     return q, changed
     return None
@@ -375,7 +400,9 @@ def plant_conflicts(examples: list[Example], each: int, rng: random.Random) -> l
         one, other = rng.sample(examples, 2)
         asked = rng.choice([one.question.upper(), f"{one.question.rstrip('?.')}  ", one.question.replace(" ", "  ", 2)])
         if one.sql.partition("FROM")[0] != other.sql.partition("FROM")[0]:
-            planted.append(Planted(one.model_copy(update={"question": asked, "sql": other.sql}), "conflict", ("conflict",)))
+            planted.append(
+                Planted(one.model_copy(update={"question": asked, "sql": other.sql}), "conflict", ("conflict",))
+            )
     return planted
 
 
@@ -392,7 +419,12 @@ def plant_leaks(golden: Sequence[Example], each: int, rng: random.Random) -> lis
             other = _other_year(year, rng)
             q, s = q.replace(year, other), s.replace(year, other)
         else:
-            for old, new in (("How many", "What number of"), ("What was", "What is"), ("What is", "Tell me"), ("Which", "What")):
+            for old, new in (
+                ("How many", "What number of"),
+                ("What was", "What is"),
+                ("What is", "Tell me"),
+                ("Which", "What"),
+            ):
                 if q.startswith(old):
                     q = q.replace(old, new, 1)
                     break
