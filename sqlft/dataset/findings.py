@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
 
@@ -27,3 +27,7 @@ class Finding:
     evidence: str
     fix: str = ""
     golden: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `sqlft lint --json` prints it: `golden` only where there is one."""
+        return {key: value for key, value in vars(self).items() if key != "golden" or value is not None}

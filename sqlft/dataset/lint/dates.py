@@ -21,9 +21,7 @@ def dates_disagree(pair: Pair) -> Iterator[Remark]:
             yield _remark(f"the question names {_years(said.years)}, and the tables of the SQL hold no date")
         return
     evidence = _years_apart(pair, said, asked)
-    if evidence:
-        yield _remark(evidence)
-    elif evidence := _months_apart(pair, said, asked):
+    if evidence or (evidence := _months_apart(pair, said, asked)):
         yield _remark(evidence)
 
 
@@ -35,7 +33,7 @@ def _years_apart(pair: Pair, said: Said, asked: Times) -> str:
     lacking = said.years - asked.years
     if lacking and not (_is_clocked(pair) and said.relative):
         there = _years(asked.years) if asked.years else "no year"
-        if asked.years or not _groups_by_year(pair):
+        if asked.years or len(said.years) < 2 or not _groups_by_year(pair):
             return f"the question names {_years(lacking)}, the SQL asks for {there}"
     spans = [span for span in (*asked.spans, *asked.edges) if not _is_everything(pair, span)]
     if said.relative or (said.onward and said.years):

@@ -27,7 +27,15 @@ _NO_NUMBER = re.compile(
 _FIGURE = re.compile(
     r"(?<![\w.])[€$£]?(\d{1,3}(?:[,\u2009 ]\d{3})+|\d+)(\.\d+)?\s?(k\b|m\b|thousand|million)?(?:\s?(%|percent\b|per cent\b))?"
 )
-_SCALES = (1, 60, 3600, 86400, 1000, 0.01, 0.001, 7, 30, 12, 24, 365)
+_UNITS = {
+    "minute": (60,),
+    "hour": (60, 3600),
+    "day": (24, 1440, 86400),
+    "week": (7,),
+    "month": (30, 31),
+    "year": (12, 365),
+}
+_UNITS |= {"thousand": (1000,), "k": (1000,), "million": (10**6,), "cent": (100,)}
 _OVER = re.compile(r"more than|over|above|older|exceed|greater|larger|longer|after|beyond|higher|>|upwards")
 _AT_LEAST = re.compile(
     r"at least|or more|or older|or over|and over|and older|or above|and above|minimum|no fewer|no less|from|or longer|\+|between|to|-|–|≥|>="
@@ -59,7 +67,7 @@ def numbers_disagree(pair: Pair) -> Iterator[Remark]:
     for number, what in _thresholds(pair):
         if number in (0, 1) or number in explained or _VAGUE.search(pair.words):
             continue
-        near = {figure * scale for figure in told for scale in _SCALES} | {
+        near = {figure * scale for figure in told for scale in _scales(pair)} | {
             figure + by for figure in told for by in (-1, 1)
         }
         if not any(abs(number - one) < 1e-9 for one in near):
@@ -104,7 +112,10 @@ def _literals(tree: exp.Expression) -> set[float]:
 
 
 def _is_held(figure: float, around: str, numbers: set[float], pair: Pair) -> bool:
-    if any(abs(figure * scale - number) < 1e-9 for scale in _SCALES for number in numbers) or 1 / figure in numbers:
+    if (
+        any(abs(figure * scale - number) < 1e-9 for scale in _scales(pair) for number in numbers)
+        or 1 / figure in numbers
+    ):
         return True
     operators = {(use.operator, use.value) for use in pair.uses}
     if figure + 1 in numbers:
@@ -134,6 +145,12 @@ def _is_held(figure: float, around: str, numbers: set[float], pair: Pair) -> boo
         if pair.tree
         else True
     )
+
+
+def _scales(pair: Pair) -> list[float]:
+    """What a number may be multiplied with by the units that the question names; percent are ratios."""
+    units = [scale for unit, scales in _UNITS.items() if re.search(rf"\b{unit}s?\b", pair.words) for scale in scales]
+    return [1, 0.01, 0.001, *units]
 
 
 def _names_kinds(figure: float, pair: Pair) -> bool:

@@ -170,7 +170,12 @@ _ORDINALS = {
     "final": 4,
     "last": 4,
 }
-_SEASONS = {"spring": {3, 4, 5, 6}, "summer": {6, 7, 8, 9}, "autumn": {9, 10, 11, 12}, r"(in|of|during|last) (the )?fall|fall (of )?20": {9, 10, 11, 12}}
+_SEASONS = {
+    "spring": {3, 4, 5, 6},
+    "summer": {6, 7, 8, 9},
+    "autumn": {9, 10, 11, 12},
+    r"(in|of|during|last) (the )?fall|fall (of )?20": {9, 10, 11, 12},
+}
 _SEASONS |= {"winter": {12, 1, 2, 3}, "christmas": {12}, "black friday": {11}, "valentine": {2}, "easter": {3, 4}}
 _SEASONS |= {"halloween": {10}, "new year": {1, 12}, "holiday": {11, 12}, "cyber monday": {11, 12}}
 

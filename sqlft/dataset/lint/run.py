@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlglot.dialects.dialect import Dialect
 
 from sqlft.card import SchemaCard
 from sqlft.database import QueryError, Result, open_gate
 from sqlft.database.clauses import split_format, tokens
 from sqlft.dataset.findings import Finding
 from sqlft.dataset.lint.dates import dates_disagree
-from sqlft.dataset.lint.files import Rows
+from sqlft.dataset.lint.files import Rows, read_rows, write_rows
 from sqlft.dataset.lint.groups import conflicts, crowded_templates, metrics_two_ways, near_duplicates
 from sqlft.dataset.lint.leakage import leaks
 from sqlft.dataset.lint.literals import out_of_range, unknown_literals
@@ -28,6 +32,7 @@ from sqlft.dataset.lint.shape import (
 )
 from sqlft.dataset.lint.unsteady import approximations, relative_dates
 from sqlft.dataset.lint.values import terms_disagree, values_disagree
+from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 
@@ -99,13 +104,12 @@ def lint_rows(
     report = LintReport([], list(rows.sqls))
     if recipe and card and dialect == "clickhouse":
         _run_all([*pairs, *asked], recipe, card, report, tell)
-    found: dict[int, list[Remark]] = defaultdict(list)
     max_rows = recipe.clean.max_rows if recipe else 100
     date = recipe.prompt.date if recipe else datetime.date(2024, 12, 31)
+    found: dict[int, list[Remark]] = defaultdict(list)
     for pair in pairs:
         found[pair.row] += _look(pair, max_rows, date)
-        if (pair.row + 1) % 50 == 0 or pair.row + 1 == len(pairs):
-            tell("rows", pair.row + 1, len(pairs))
+        tell("rows", pair.row + 1, len(pairs))
     values = [str(v) for t in card.tables for c in t.columns for v in c.values or []] if card else []
     words = [value for value in values if not value.isdigit()]
     together = (
@@ -115,14 +119,52 @@ def lint_rows(
         crowded_templates(pairs),
         leaks(pairs, asked, words),
     )
-    for remarks in together:
-        for place, remark in remarks:
-            found[place].append(remark)
-    for row, remarks in sorted(found.items()):
-        for one in sorted(remarks, key=lambda remark: _LEVELS.index(remark.level)):
+    for place, remark in itertools.chain(*together):
+        found[place].append(remark)
+    for row in sorted(found):
+        for one in sorted(found[row], key=lambda remark: _LEVELS.index(remark.level)):
             report.findings.append(Finding(row, one.code, one.level, one.evidence, one.fix, one.golden))
             if one.edit:
                 report.fixed[row] = mend(report.fixed[row], *one.edit)
+    return report
+
+
+def lint_file(
+    path: Path,
+    recipe: Recipe | None = None,
+    golden: Path | None = None,
+    dialect: str = "clickhouse",
+    fix: Path | None = None,
+    progress: Progress | None = None,
+) -> LintReport:
+    """Lints a file; see `lint_rows`.
+
+    Args:
+        path: The set.
+        recipe: For its card, its database and its golden set, which does not leak into itself.
+        golden: Read instead of the recipe's golden set.
+        dialect: Of the SQL.
+        fix: Where to write the set with its mechanical fixes.
+        progress: Called with (stage, done, of).
+
+    Raises:
+        WrongUse: A file cannot be read or written, or there is no such dialect.
+        SqlftError: The database cannot be opened.
+    """
+    if dialect not in Dialect.classes:
+        near = ", ".join(sorted(name for name in Dialect.classes if name))
+        raise WrongUse(Problem("--dialect", dialect, "sqlglot knows no such dialect", f"Write one of {near}."))
+    rows = read_rows(path)
+    asked: Sequence[Example] = []
+    source = golden or (recipe.golden if recipe else None)
+    if source and source.resolve() != path.resolve():
+        held = read_rows(source)
+        asked = [Example(question=q, sql=s) for q, s in zip(held.questions, held.sqls, strict=True) if q.strip()]
+    report = lint_rows(rows, recipe, asked, dialect, progress)
+    if fix:
+        write_rows(fix, rows, report.fixed)
+        changed = sum(old != new for old, new in zip(rows.sqls, report.fixed, strict=True))
+        report.notes.append(f"{changed} of {len(rows)} rows mended in {fix}")
     return report
 
 

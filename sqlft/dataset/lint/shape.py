@@ -29,15 +29,7 @@ _RATIO = re.compile(
     r"develop|differ|compar|how much|pct|contribut|distribut|likel|probab|chance|index|relative|up or down|rose|fell|drop|penetration|split|breakdown|percentile"
 )
 _EACH = r"(?:each|every|per|by|across|all|all the|the different|different|individual|any given|of each|various)"
-_UNITS = {
-    "month": "month",
-    "year": "year",
-    "quarter": "quarter",
-    "week": "week",
-    "day": "day",
-    "weekday": "day",
-    "age group": "age",
-}
+_UNITS = ("month", "year", "quarter", "week", "day", "weekday")
 _ADVERBS = {
     "monthly": "month",
     "yearly": "year",
@@ -54,6 +46,7 @@ _TIME_WORDS = {
     "week": r"week|over time|trend|develop|when|monday|period|time",
     "day": r"da(y|il)|date|when|over time|trend|monday|sunday|week|time|morning|run|streak",
 }
+_DEVICE = re.compile(r"\b(mobile|desktop|device|platform|technolog|operating|phone)")
 _FIX = "Correct whichever of the two is wrong."
 
 
@@ -113,9 +106,7 @@ def grouping_unasked(pair: Pair) -> Iterator[Remark]:
             continue
         if function in ("", "lower", "upper") and column.values and all(isinstance(v, str) for v in column.values):
             known = is_dimension_named(pair, column) or sum(is_named(str(v), pair) for v in column.values) > 1
-            known = known or bool(
-                re.search(r"\b(mobile|desktop|device|platform|technolog|combination|where)\w*", pair.words)
-            )
+            known = known or bool(_DEVICE.search(column.term) and _DEVICE.search(pair.words))
         elif "Date" in column.type:
             unit = _unit_of(function)
             known = unit is None or bool(re.search(_TIME_WORDS[unit], pair.words)) or _names_several_years(pair)
@@ -148,18 +139,14 @@ def _groups(pair: Pair) -> bool:
 
 
 def _time_dimensions(pair: Pair) -> Iterator[str]:
+    if re.search(rf"\b({_EACH}|in) age (group|bracket|range|band)s?\b", pair.words):
+        yield "age group"
     if re.search(r"uniq|distinct|dateadd|datediff|date_diff|/ \d", pair.code):
-        return
-    for name, unit in _UNITS.items():
-        plural = rf"{name}s?"
-        if (
-            re.search(rf"\b({_EACH}) {plural}\b|\b{name}[- ]by[- ]{name}\b|\b{name}-?wise\b", pair.words)
-            and unit != "age"
-        ):
+        return  # '… per month' may be a ratio
+    for name in _UNITS:
+        if re.search(rf"\b({_EACH}) {name}s?\b|\b{name}[- ]by[- ]{name}\b|\b{name}-?wise\b", pair.words):
             if not re.search(rf"\b(all|across|the different) {name}s\b", pair.words) or "average" not in pair.words:
                 yield name
-        elif unit == "age" and re.search(rf"\b({_EACH}|in) age (group|bracket|range|band)s?\b", pair.words):
-            yield name
     for adverb, unit in _ADVERBS.items():
         if re.search(rf"\b{adverb}\b", pair.words) and not re.search(
             rf"\b(average|mean|median) {adverb}\b", pair.words

@@ -35,9 +35,7 @@ def values_disagree(pair: Pair) -> Iterator[Remark]:
         named = {value for value in map(str, column.values or []) if is_named(value, pair)}
         all_values = set(map(str, column.values or []))
         shown = column.name.lower() in pair.used
-        if evidence := _named_only(pair, column, named, held, all_values, shown):
-            yield Remark("disagree", "error", evidence, _FIX)
-        elif evidence := _held_only(pair, column, named, held, all_values):
+        if (evidence := _named_only(pair, column, named, held, all_values, shown)) or (evidence := _held_only(pair, column, named, held, all_values)):
             yield Remark("disagree", "error", evidence, _FIX)
         elif not shown and is_dimension_named(pair, column) and not _inside_value(pair, column):
             yield Remark(
