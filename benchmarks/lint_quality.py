@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from rich.console import Console
@@ -36,7 +36,7 @@ PAIRS = 1200
 USERS = 4000
 FOLLOWS = {"degenerate", "out_of_range", "unknown_literal", "disagree", "runs", "not_allowed", "parse"}
 """What an edit may bring along: a year changed in the SQL alone may have no sessions."""
-_LITERAL = re.compile("|".join([r"\d+", *MONTHS, *sum(KINSHIP, [])]), re.IGNORECASE)
+_LITERAL = re.compile("|".join([r"\d+", *MONTHS, *(value for kin in KINSHIP for value in kin)]), re.IGNORECASE)
 
 
 def masked(example: Example) -> str:
@@ -52,52 +52,49 @@ def measure(each: int, seed: int = 0) -> dict[str, object]:
     written = TemplateTeacher(SchemaCard.load(recipe.schema_), seed).examples(PAIRS)
     clean = [pair for pair in [*read_examples(recipe.seeds), *written] if masked(pair) not in asked]
     planted, left = plant(clean, each, rng)
-    sets = [[*planted, *plant_conflicts(left[:200], each, rng), *plant_leaks(golden, each, rng), *left], list(golden)]
-    found: dict[str, int] = defaultdict(int)
-    wanted: dict[str, int] = defaultdict(int)
-    right: dict[str, int] = defaultdict(int)
-    wrong: dict[str, int] = defaultdict(int)
-    missed: list[str] = []
-    false: list[str] = []
+    first = [*planted, *plant_conflicts(left[:200], each, rng), *plant_leaks(golden, each, rng), *left]
+    found, wanted, right, wrong = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    lines: list[str] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sqlft-") as folder:
         recipe.database.dsn = f"chdb://{folder}/shop"
         with Database.connect(recipe.database.dsn) as db:
             fill_shop(db, USERS)
-        for number, rows in enumerate(sets):
+        for rows, held in ((first, golden), (list(golden), [])):
             examples = [item.example if isinstance(item, Planted) else item for item in rows]
-            report = lint_rows(Rows.of(examples), recipe=recipe, golden=golden if number == 0 else [])
             errors: dict[int, set[str]] = defaultdict(set)
-            for finding in report.findings:
+            for finding in lint_rows(Rows.of(examples), recipe=recipe, golden=held).findings:
                 if finding.level == "error":
                     errors[finding.row].add(finding.code)
-            first = {fold_question(example.question): row for row, example in reversed(list(enumerate(examples)))}
-            twins = {
-                fold_question(item.example.question)
-                for item in rows
-                if isinstance(item, Planted) and item.kind == "conflict"
-            }
+            twins = {fold_question(i.example.question) for i in rows if isinstance(i, Planted) and i.kind == "conflict"}
             for row, item in enumerate(rows):
-                codes = errors[row]
-                example = examples[row]
+                codes, example = errors[row], examples[row]
                 about = f"{sorted(codes)}: {example.question} | {example.sql}"
-                if fold_question(example.question) in twins:
-                    codes = (
-                        codes - {"conflict"} if not (isinstance(item, Planted) and item.kind == "conflict") else codes
-                    )
                 if isinstance(item, Planted):
                     wanted[item.kind] += 1
                     if codes & set(item.codes):
                         found[item.kind] += 1
                     else:
-                        missed.append(f"missed {item.kind} {about}")
-                    for code in codes & set(item.codes):
-                        right[code] += 1
+                        lines.append(f"missed {item.kind} {about}")
+                    right.update(codes & set(item.codes))
                     codes = codes - set(item.codes) - FOLLOWS
-                for code in codes:
-                    wrong[code] += 1
-                    false.append(f"false {about}")
-            del first
+                elif fold_question(example.question) in twins:  # the other half of a planted conflict
+                    codes = codes - {"conflict"}
+                wrong.update(codes)
+                lines += [f"false {about}"] if codes else []
+    show(wanted, found, lines)
+    return {
+        "recall": round(found.total() / wanted.total(), 4),
+        "precision": round(right.total() / (right.total() + wrong.total()), 4),
+        "by_code": {code: {"right": right[code], "wrong": wrong[code]} for code in sorted({*right, *wrong})},
+        "by_kind": {kind: round(found[kind] / wanted[kind], 3) for kind in sorted(wanted)},
+        "planted": wanted.total(),
+        "clean": len(left) + len(golden),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def show(wanted: Counter[str], found: Counter[str], lines: list[str]) -> None:
     kinds = Table(title="planted")
     for name in ("kind", "planted", "found"):
         kinds.add_column(name, justify="left" if name == "kind" else "right")
@@ -105,18 +102,8 @@ def measure(each: int, seed: int = 0) -> dict[str, object]:
         kinds.add_row(kind, str(wanted[kind]), str(found[kind]))
     console = Console(width=200, highlight=False)
     console.print(kinds)
-    for line in [*missed, *false]:
+    for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-    by_code = {code: {"right": right[code], "wrong": wrong[code]} for code in sorted({*right, *wrong})}
-    return {
-        "recall": round(sum(found.values()) / sum(wanted.values()), 4),
-        "precision": round(sum(right.values()) / max(1, sum(right.values()) + sum(wrong.values())), 4),
-        "by_code": by_code,
-        "by_kind": {kind: round(found[kind] / wanted[kind], 3) for kind in sorted(wanted)},
-        "planted": sum(wanted.values()),
-        "clean": len(left) + len(golden),
-        "seconds": round(time.monotonic() - started, 1),
-    }
 
 
 if __name__ == "__main__":

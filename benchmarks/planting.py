@@ -273,7 +273,9 @@ def value_unsaid(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
 
 
 def another_dimension(q: str, s: str, rng: random.Random) -> tuple[str, str] | None:
-    if not re.search(r"GROUP BY (os|browser)\b(?!,)", s) or re.search("'(" + "|".join(sum(KINSHIP[1:], [])) + ")'", s):
+    if not re.search(r"GROUP BY (os|browser)\b(?!,)", s) or re.search(
+        "'(" + "|".join([*KINSHIP[1], *KINSHIP[2]]) + ")'", s
+    ):
         return None
     swap = {"os": "browser", "browser": "os"}
     return q, re.sub(r"\b(os|browser)\b", lambda m: swap[m[1]], s)

@@ -111,7 +111,7 @@ def lint(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find what is wrong with a set of questions and SQL. Each row, the rows together, and leaks of golden questions."""
+    """Find what is wrong with a set of questions and SQL. Each row, rows together, leaks of golden questions."""
     from sqlft.dataset.lint import lint_file
     from sqlft.progress import Stages
     from sqlft.recipe import load_recipe

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterator
 
 from sqlft.dataset.lint.pair import Pair
-from sqlft.dataset.lint.periods import Period, Said, Times, covers, read_question, times
+from sqlft.dataset.lint.periods import DAY, Period, Said, Times, covers, days_of, read_question, times
 from sqlft.dataset.lint.remark import Remark
 
 
@@ -62,6 +62,14 @@ def _months_apart(pair: Pair, said: Said, asked: Times) -> str:
             return f"the SQL asks for {_months(span.months)}, the question names {what}"
     if asked.months and not named and len(asked.months) <= 3:
         return f"the SQL asks for {_months(asked.months)}, the question names no month"
+    return ""
+
+
+def _days_apart(pair: Pair, asked: Times) -> str:
+    ends = {day for span in asked.narrow for day in (span.start - DAY, span.start, span.end - DAY, span.end)}
+    for day in days_of(pair.words) if ends else []:
+        if day not in ends:
+            return f"the question names {day}, the SQL does not ask for it"
     return ""
 
 

@@ -14,19 +14,27 @@ from typing import Any
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example
 
-_QUESTION = "question nl_question natural_language_question natural_language utterance input instruction user prompt query text request nl"
-_SQL = "sql sql_query clickhouse_sql gold_sql gold query_sql sql_code output completion response answer target query code assistant"
+_QUESTION = (
+    "question nl_question natural_language_question natural_language utterance input instruction user prompt "
+    "query text request nl"
+)
+_SQL = (
+    "sql sql_query clickhouse_sql gold_sql gold query_sql sql_code output completion response answer target "
+    "query code assistant"
+)
 _LOOKS_LIKE_SQL = re.compile(
     r"^\W*(```\w*\s*)?(--[^\n]*\n\s*)*\(?\s*(select|with|insert|drop|delete|explain|show|describe|update)\b",
     re.IGNORECASE,
 )
 _TURN = re.compile(
-    r"<\|start_header_id\|>user<\|end_header_id\|>(.*?)<\|eot_id\|>|\[INST\](?:\s*<<SYS>>.*?<</SYS>>)?(.*?)\[/INST\]|<\|im_start\|>user(.*?)<\|im_end\|>",
+    r"<\|start_header_id\|>user<\|end_header_id\|>(.*?)<\|eot_id\|>"
+    r"|\[INST\](?:\s*<<SYS>>.*?<</SYS>>)?(.*?)\[/INST\]|<\|im_start\|>user(.*?)<\|im_end\|>",
     re.DOTALL,
 )
 _SPECIAL = re.compile(r"<\|[^|<>]*\|>|</?s>")
 _MARKED = re.compile(
-    r"(?:^|\n)\s*#*\s*(?:user )?(?:question|query|request|input)\s*:?\s*\n?\s*(.+?)\s*(?:\n\s*(?:#|sql|answer|response)|$)",
+    r"(?:^|\n)\s*#*\s*(?:user )?(?:question|query|request|input)\s*:?\s*\n?\s*(.+?)\s*(?:\n\s*(?:#|sql|answer"
+    r"|response)|$)",
     re.IGNORECASE | re.DOTALL,
 )
 _FENCE = re.compile(r"```(?:\w+)?\s*(.*?)```", re.DOTALL)
@@ -120,7 +128,7 @@ def write_rows(path: Path, rows: Rows, sqls: Sequence[str]) -> None:
 def _read_parquet(path: Path) -> list[Any]:
     import pyarrow.parquet as pq
 
-    return pq.read_table(path).to_pylist()  # type: ignore[no-any-return]
+    return pq.read_table(path).to_pylist()
 
 
 def _read_json(path: Path) -> list[Any]:
@@ -129,17 +137,20 @@ def _read_json(path: Path) -> list[Any]:
         content = json.loads(text)
     except ValueError:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
-    if isinstance(content, dict):
+    if isinstance(content, dict) and "messages" not in content:
         lists = [value for value in content.values() if isinstance(value, list)]
-        if lists and len(lists) > 1 and len({len(one) for one in lists}) == 1 and not isinstance(lists[0][:1], dict):
-            if lists[0] and not isinstance(lists[0][0], dict):
-                return [dict(zip(content, row, strict=False)) for row in zip(*lists, strict=True)]
-        content = (
-            lists[0] if lists and isinstance((lists[0] or [{}])[0], dict) and "messages" not in content else [content]
-        )
+        if len(lists) == len(content) > 1 and not any(map(_holds_objects, lists)):
+            return [dict(zip(content, row, strict=False)) for row in zip(*lists, strict=True)]
+        content = next((one for one in lists if _holds_objects(one)), [content])
+    elif isinstance(content, dict):
+        content = [content]
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise ValueError("not a list of objects")
     return content
+
+
+def _holds_objects(items: list[Any]) -> bool:
+    return bool(items) and isinstance(items[0], dict)
 
 
 def _read_table(text: str) -> tuple[list[Any], str]:

@@ -110,9 +110,10 @@ def crowded_templates(pairs: Sequence[Pair], quota: int = QUOTA) -> Found:
 
 
 def metric_name(pair: Pair) -> str:
-    """The rate that a question speaks of, with what it is 'of' where that is said: 'fraud rate', 'fraud rate of users'."""
+    """The rate that a question speaks of, with what it is 'of' where that is said: 'fraud rate of users'."""
     found = re.search(
-        r"\b([a-z-]+) rate\b(?: (?:of|among|for|by|per) (?:\w+ )?(users?|sessions?|customers?|visitors?|visits?|buyers?))?",
+        r"\b([a-z-]+) rate\b(?: (?:of|among|for|by|per) (?:\w+ )?(users?|sessions?|customers?|visitors?"
+        r"|visits?|buyers?))?",
         pair.words,
     )
     if not found or found[1] in (
@@ -151,7 +152,7 @@ def metric_skeleton(pair: Pair) -> str:
     return ""
 
 
-def _counted(pair: Pair, side: exp.Expression) -> str:
+def _counted(pair: Pair, side: exp.Expr) -> str:
     for node in pair.resolve(side.unnest()).walk():
         node = pair.resolve(node) if isinstance(node, exp.Column) else node
         if not isinstance(node, exp.Func):
@@ -181,7 +182,8 @@ def _agree(one: Pair, other: Pair) -> bool:
         return True
     if not (isinstance(one.outcome, Result) and isinstance(other.outcome, Result)):
         return isinstance(one.outcome, Exception) or isinstance(other.outcome, Exception)
-    verdicts = [compare(a.outcome, b.outcome, ordered=False) for a, b in ((one, other), (other, one))]  # type: ignore[arg-type]
+    first, second = one.outcome, other.outcome
+    verdicts = [compare(first, second, ordered=False), compare(second, first, ordered=False)]
     return any(v.relaxed or v.status in ("vacuous", "undetermined") for v in verdicts)
 
 

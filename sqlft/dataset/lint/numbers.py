@@ -1,4 +1,4 @@
-"""Numbers that the question names and the SQL does not hold, and thresholds of the SQL that the question does not name."""
+"""Numbers of the question that the SQL does not hold, and thresholds of the SQL that the question does not name."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ WORDS |= {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "fifteen": 15.0, 
 _MONTH = r"jan\w*|feb\w*|mar(?:ch)?|apr\w*|may|june?|july?|aug\w*|sep\w*|oct\w*|nov\w*|dec\w*"
 _NO_NUMBER = re.compile(
     rf"\b\d{{4}}-\d\d?(-\d\d?)?\b|\b\d\d?[./]\d\d?[./]\d{{4}}\b|\b\d\d?/\d{{4}}\b"
-    rf"|\b(\d\d?(st|nd|rd|th)?( and| to|-|,|–| through| until) ?(the )?)?\d\d?(st|nd|rd|th)?( of)? ({_MONTH})\b|\b({_MONTH})\.? \d\d?(st|nd|rd|th)?\b(?!\d)"
-    r"|\b\d\d?( and| to|-|,) \d\d? (?=of )|(?<![\d.,])(19|20)\d\d(?!\.?\d)|'\d\d\b|\b[qh][1-4]\b|\b[1-4]q\d*\b|\b\d\d:\d\d\b"
-    r"|\b(two|three|four|five|\d+|one|several) (separate |different |single )?(columns?|rows?|lines?|numbers|figures|values|decimals?|decimal places|places|digits)\b"
-    r"|\b(in|to|with|rounded to) \d+ decimal\w*|\bone by one\b|\bwith \w+ as \d+|\b(\d+) ?= ?\w+|\b24/7\b|\b(win(dows)?|ios|android|macos) \d+\b"
-    r"|\b(the )?(two|three|four|both) (of them|groups|kinds|periods|years|months|quarters|countries|systems|browsers|sides|compare)\b"
+    rf"|\b(\d\d?(st|nd|rd|th)?( and| to|-|,|–| through| until) ?(the )?)?\d\d?(st|nd|rd"
+    rf"|th)?( of)? ({_MONTH})\b|\b({_MONTH})\.? \d\d?(st|nd|rd|th)?\b(?!\d)"
+    r"|\b\d\d?( and| to|-|,) \d\d? (?=of )|(?<![\d.,])(19|20)\d\d(?!\.?\d)|'\d\d\b|\b[qh][1-4]\b"
+    r"|\b[1-4]q\d*\b|\b\d\d:\d\d\b"
+    r"|\b(two|three|four|five|\d+|one|several) (separate |different |single )?(columns?|rows?|lines?|numbers"
+    r"|figures|values|decimals?|decimal places|places|digits)\b"
+    r"|\b(in|to|with|rounded to) \d+ decimal\w*|\bone by one\b|\bwith \w+ as \d+|\b(\d+) ?= ?\w+|\b24/7\b"
+    r"|\b(win(dows)?|ios|android|macos) \d+\b"
+    r"|\b(the )?(two|three|four|both) (of them|groups|kinds|periods|years|months|quarters|countries|systems"
+    r"|browsers|sides|compare)\b"
     r"|\b(first|second|third|last) (one|two)\b|\bat one\b"
 )
 _FIGURE = re.compile(
-    r"(?<![\w.])[€$£]?(\d{1,3}(?:[,\u2009 ]\d{3})+|\d+)(\.\d+)?\s?(k\b|m\b|thousand|million)?(?:\s?(%|percent\b|per cent\b))?"
+    r"(?<![\w.])[€$£]?(\d{1,3}(?:[,\u2009 ]\d{3})+|\d+)(\.\d+)?\s?(k\b|m\b|thousand|million)?(?:\s?(%"
+    r"|percent\b|per cent\b))?"
 )
 _UNITS = {
     "minute": (60,),
@@ -38,16 +44,20 @@ _UNITS = {
 _UNITS |= {"thousand": (1000,), "k": (1000,), "million": (10**6,), "cent": (100,)}
 _OVER = re.compile(r"more than|over|above|older|exceed|greater|larger|longer|after|beyond|higher|>|upwards")
 _AT_LEAST = re.compile(
-    r"at least|or more|or older|or over|and over|and older|or above|and above|minimum|no fewer|no less|from|or longer|\+|between|to|-|–|≥|>="
+    r"at least|or more|or older|or over|and over|and older|or above|and above|minimum|no fewer|no less|from"
+    r"|or longer|\+|between|to|-|–|≥|>="
 )
 _UNDER = re.compile(r"under|below|less than|fewer|younger|shorter|before|lower|smaller|<|not yet")
 _AT_MOST = re.compile(
     r"at most|or less|or fewer|or younger|or under|up to|maximum|no more|or below|between|to|-|–|≤|<="
 )
 _VAGUE = re.compile(
-    r"\b(group|bucket|bracket|range|band|segment|generation|tier|categor|class|minor|adult|senior|young|old\b|elder|teen|middle|retire"
-    r"|long|short|high|low|large|big|small|frequent|loyal|heavy|vip|repeat|return|multiple|several|many|various|few|twice|again|both"
-    r"|different|consecutive|working|weekday|weekend|bounc|engaged|premium|pension|quick|extreme|outlier|significant|millennial|gen z|distribution)"
+    r"\b\d0s\b|\b(group|bucket|bracket|range|band|segment|generation|tier|categor|class|minor|adult|senior"
+    r"|young|old\b|elder|teen|middle|retire"
+    r"|long|short|high|low|large|big|small|frequent|loyal|heavy|vip|repeat|return|multiple|several|many"
+    r"|various|few|twice|again|both"
+    r"|different|consecutive|working|weekday|weekend|bounc|engaged|premium|pension|quick|extreme|outlier"
+    r"|significant|millennial|gen z|distribution)"
 )
 
 
@@ -101,7 +111,7 @@ def _around(text: str, found: re.Match[str]) -> str:
     return text[max(0, found.start() - 22) : found.end() + 14]
 
 
-def _literals(tree: exp.Expression) -> set[float]:
+def _literals(tree: exp.Expr) -> set[float]:
     numbers = set()
     for node in tree.find_all(exp.Literal):
         if not node.is_string:
@@ -117,6 +127,8 @@ def _is_held(figure: float, around: str, numbers: set[float], pair: Pair) -> boo
         or 1 / figure in numbers
     ):
         return True
+    if re.search(rf"\b{figure:g} (\w+ )?(day|week|month|quarter|year)s?\b", around) and "-" in pair.sql:
+        return True  # a span that the SQL gives by its ends
     operators = {(use.operator, use.value) for use in pair.uses}
     if figure + 1 in numbers:
         if (">=", figure + 1) in operators and _OVER.search(around):

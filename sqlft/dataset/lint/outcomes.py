@@ -73,13 +73,13 @@ def _figures(pair: Pair, result: Result) -> dict[int, bool]:
     return dict.fromkeys(range(len(result.columns)), True) if len(result.rows) == 1 else {}
 
 
-def _counts(pair: Pair, item: exp.Expression) -> bool:
+def _counts(pair: Pair, item: exp.Expr) -> bool:
     """Whether 0 is no value that was found: a count, a sum, a ratio, or the least of a column that is never 0."""
     node = item.unalias()
     if not isinstance(node, exp.Min | exp.Max | exp.Quantile | exp.ParameterizedAgg | exp.AnonymousAggFunc | exp.Sub):
         return True
     column, _ = pair.read(node)
-    return isinstance(column and column.min, int | float) and float(column.min) > 0  # type: ignore[union-attr, arg-type]
+    return column is not None and isinstance(column.min, int | float) and column.min > 0
 
 
 def _is_nothing(value: Any, zero: bool) -> bool:

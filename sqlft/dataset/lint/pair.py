@@ -19,7 +19,7 @@ from sqlft.database.clauses import split_format, tokens
 Scalar = str | float
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "like"]
 
-_OPERATORS: dict[type[exp.Expression], Operator] = {
+_OPERATORS: dict[type[exp.Expr], Operator] = {
     exp.EQ: "=",
     exp.NEQ: "!=",
     exp.LT: "<",
@@ -49,7 +49,7 @@ class Use:
     function: str
     operator: Operator
     value: Scalar
-    node: exp.Expression
+    node: exp.Expr
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Pair:
     error: str = field(default="", init=False)
 
     @cached_property
-    def tree(self) -> exp.Expression | None:
+    def tree(self) -> exp.Expr | None:
         try:
             trees = [tree for tree in sqlglot.parse(readable(self.sql), read=self.dialect) if tree is not None]
         except (SqlglotError, RecursionError, ValueError, IndexError) as error:
@@ -101,7 +101,7 @@ class Pair:
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """The card's columns of the tables that the SQL names, by lower-case name; of all tables where none is known."""
+        """The card's columns by lower-case name: of the tables that the SQL names, of all where it names none."""
         if self.card is None or self.tree is None:
             return {}
         named = {table.name.lower() for table in self.tree.find_all(exp.Table)}
@@ -116,7 +116,7 @@ class Pair:
         return {node.name.lower() for node in self.tree.find_all(exp.Column)} & set(self.columns)
 
     @cached_property
-    def aliases(self) -> dict[str, exp.Expression]:
+    def aliases(self) -> dict[str, exp.Expr]:
         """What each alias stands for, by lower-case name."""
         return {} if self.tree is None else {node.alias.lower(): node.this for node in self.tree.find_all(exp.Alias)}
 
@@ -126,18 +126,19 @@ class Pair:
         return [] if self.tree is None else list(self._uses(self.tree))
 
     @cached_property
-    def keys(self) -> list[exp.Expression]:
+    def keys(self) -> list[exp.Expr]:
         """What the outermost SELECT groups by, aliases and places resolved."""
         select = self.tree if isinstance(self.tree, exp.Select) else None
         group = select.args.get("group") if select else None
         found = []
-        for key in group.expressions if select and group else []:
+        for key in group.expressions if select is not None and group else []:
+            assert select is not None
             if isinstance(key, exp.Literal) and not key.is_string and int(key.this) <= len(select.expressions):
                 key = select.expressions[int(key.this) - 1]
             found.append(self.resolve(key.unalias()))
         return found
 
-    def resolve(self, node: exp.Expression) -> exp.Expression:
+    def resolve(self, node: exp.Expr) -> exp.Expr:
         """What a name means: an alias's expression, else the node itself."""
         for _ in range(5):
             if not isinstance(node, exp.Column):
@@ -148,7 +149,7 @@ class Pair:
             node = meant
         return node
 
-    def read(self, node: exp.Expression) -> tuple[Column | None, str]:
+    def read(self, node: exp.Expr) -> tuple[Column | None, str]:
         """The card's column that an expression shows, and the function around it; (None, '?') where it is another."""
         node = self.resolve(node)
         if isinstance(node, exp.Column):
@@ -162,7 +163,7 @@ class Pair:
             return column, within
         return (column, name) if within == "" and not isinstance(node, exp.Binary) else (None, "?")
 
-    def _uses(self, tree: exp.Expression) -> Iterator[Use]:
+    def _uses(self, tree: exp.Expr) -> Iterator[Use]:
         for node in tree.walk():
             if (operator := _OPERATORS.get(type(node))) is not None:
                 left, right = node.this, node.expression
@@ -173,9 +174,10 @@ class Pair:
                     yield Use(column, function, operator, value, node)
             elif isinstance(node, exp.Between):
                 column, function = self.read(node.this)
-                for operator, side in ((">=", node.args["low"]), ("<=", node.args["high"])):
-                    if (value := literal(side)) is not None:
-                        yield Use(column, function, operator, value, node)
+                if (value := literal(node.args["low"])) is not None:
+                    yield Use(column, function, ">=", value, node)
+                if (value := literal(node.args["high"])) is not None:
+                    yield Use(column, function, "<=", value, node)
             elif isinstance(node, exp.In):
                 column, function = self.read(node.this)
                 negated = isinstance(node.parent, exp.Not)
@@ -185,7 +187,7 @@ class Pair:
                             yield Use(column, function, "!=" if negated else "=", value, node)
 
 
-def literal(node: exp.Expression) -> Scalar | None:
+def literal(node: exp.Expr) -> Scalar | None:
     """A number or a string, also inside toDate('…') and its kin; None for what is none."""
     sign = 1
     while isinstance(node, exp.Neg | exp.Paren):
@@ -201,7 +203,7 @@ def literal(node: exp.Expression) -> Scalar | None:
     return None
 
 
-def function_name(node: exp.Expression) -> str:
+def function_name(node: exp.Expr) -> str:
     """A function's ClickHouse name in lower case, 'trunc:UNIT' for what cuts a date; '' for anything else."""
     if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
         return f"trunc:{node.args['unit'].name.lower()}"
@@ -220,12 +222,12 @@ def function_name(node: exp.Expression) -> str:
     return node.sql_name().lower() if isinstance(node, exp.Func) else ""
 
 
-def _arguments(node: exp.Expression) -> list[exp.Expression]:
-    found = [node.this] if isinstance(node.args.get("this"), exp.Expression) else []
+def _arguments(node: exp.Expr) -> list[exp.Expr]:
+    found = [node.this] if isinstance(node.args.get("this"), exp.Expr) else []
     if isinstance(node, exp.Extract):
         found = []
     rest = [node.args.get("expression"), *node.expressions, *(node.args.get("params") or [])]
-    return found + [item for item in rest if isinstance(item, exp.Expression)]
+    return found + [item for item in rest if isinstance(item, exp.Expr)]
 
 
 _SECOND_LIMIT = re.compile(

@@ -144,9 +144,9 @@ def _count_from(use: Use, last: int) -> set[int]:
     return {n for n in range(start, end + 1) if 1 <= n <= last}
 
 
-def _conjunction(node: exp.Expression) -> int:
+def _conjunction(node: exp.Expr) -> int:
     """The AND that a comparison stands in, as far up as ANDs go."""
-    top: exp.Expression = node
+    top: exp.Expr = node
     while isinstance(top.parent, exp.And | exp.Paren):
         top = top.parent
     return id(top)
@@ -155,7 +155,10 @@ def _conjunction(node: exp.Expression) -> int:
 _NAMES = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 _SHORT = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
 _MONTH = "|".join(sorted({*_NAMES, *_SHORT}, key=len, reverse=True))
-_BEFORE = r"(?:in|of|during|for|since|from|to|and|or|until|till|through|between|before|after|by|every|last|over|vs|versus|than|late|early|mid|[,/–-]|\d(?:st|nd|rd|th)?)"
+_BEFORE = (
+    r"(?:in|of|during|for|since|from|to|and|or|until|till|through|between|before|after|by|every|last|over|vs"
+    r"|versus|than|late|early|mid|[,/–-]|\d(?:st|nd|rd|th)?)"
+)
 _MONTH_SAID = re.compile(rf"\b({_MONTH})\b\.?")
 _AMBIGUOUS = {"may", "march", "mar", "dec", "sun", "jan", "sep", "oct"}
 _ORDINALS = {
@@ -201,11 +204,14 @@ class Said:
 
 _RELATIVE = re.compile(
     r"\b(today|yesterday|tomorrow|now|ago|current(ly)?|recent(ly)?|past|so far|to date|ytd|mtd|latest|lately)\b"
-    r"|\b(this|last|previous|past|prior|preceding|trailing|same) (\w+ )?(\d+ )?(\w+ )?(day|week|month|quarter|year|weekend|night)s?\b"
+    r"|\b(this|last|previous|past|prior|preceding|trailing|same) (\w+ )?(\d+ )?(\w+ )?(day|week|month|quarter"
+    r"|year|weekend|night)s?\b"
 )
 _ONWARD = re.compile(
-    r"\b(next|follow\w*|previous|prior|preced\w*|subsequent\w*|later|earlier|before|after(wards)?|again|return\w*|since|until|till"
-    r"|back|one year|a year|year[- ](over|on)[- ]year|yoy|mom|month[- ](over|on)[- ]month|start of|end of|beginning|onwards?|up to)\b"
+    r"\b(next|follow\w*|previous|prior|preced\w*|subsequent\w*|later|earlier|before|after(wards)?|again"
+    r"|return\w*|since|until|till"
+    r"|back|one year|a year|year[- ](over|on)[- ]year|yoy|mom|month[- ](over|on)[- ]month|start of|end of"
+    r"|beginning|onwards?|up to)\b"
 )
 
 
@@ -219,7 +225,8 @@ def read_question(text: str) -> Said:
         map(
             int,
             re.findall(
-                r"(?<![\d.,€$£-])((?:19|20)\d\d)(?![\d%]|[.,]\d)(?!\s*(?:euro|dollar|eur|usd|second|minute|session|user|customer|purchase|day|time)s?\b)",
+                r"(?<![\d.,€$£-])((?:19|20)\d\d)(?![\d%]|[.,]\d)(?!\s*(?:euro|dollar|eur|usd|second|minute"
+                r"|session|user|customer|purchase|day|time)s?\b)",
                 text,
             ),
         )
@@ -248,7 +255,7 @@ def read_question(text: str) -> Said:
         word, before, after = found[1], text[: found.start()], text[found.end() :]
         dated = re.match(r"'?,? ?(of |in )?'?\d", after) or re.search(rf"(^|\b|[\W]){_BEFORE}\s*$", before)
         if word not in _AMBIGUOUS or dated:
-            months.append(frozenset({_NAMES.get(word) or _SHORT[word]}))
+            months.append(frozenset({_number(word)}))
     if (
         len(months) >= 2
         and re.search(
@@ -289,6 +296,26 @@ def read_question(text: str) -> Said:
 
 def _named(text: str, unit: str) -> set[int]:
     return {n for word, n in _ORDINALS.items() if re.search(rf"\b{word} (and \w+ )?{unit}", text)}
+
+
+def days_of(text: str) -> list[datetime.date]:
+    """The days that a question names in full: '15 may 2023', 'may 15th, 2023', '2023-05-15'."""
+    found = [(y, m, d) for y, m, d in re.findall(r"\b((?:19|20)\d\d)-(\d\d)-(\d\d)\b", text)]
+    first = rf"\b(\d\d?)(?:st|nd|rd|th)?(?: of)? ({_MONTH})\.?,? ((?:19|20)\d\d)\b"
+    found += [(y, _number(m), d) for d, m, y in re.findall(first, text)]
+    second = rf"\b({_MONTH})\.? (\d\d?)(?:st|nd|rd|th)?,? ((?:19|20)\d\d)\b"
+    found += [(y, _number(m), d) for m, d, y in re.findall(second, text)]
+    days = []
+    for year, month, day in found:
+        try:
+            days.append(datetime.date(int(year), int(month), int(day)))
+        except ValueError:
+            continue
+    return days
+
+
+def _number(month: str) -> int:
+    return _NAMES.get(month) or _SHORT[month]
 
 
 def covers(spans: Iterable[Period], months: Iterable[int]) -> bool:

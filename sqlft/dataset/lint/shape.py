@@ -13,20 +13,26 @@ from sqlft.dataset.lint.remark import Remark
 from sqlft.dataset.lint.values import is_dimension_named, is_named
 
 _SUPERLATIVE = re.compile(
-    r"\b(?<!at )(?<!almost )(most|highest|largest|biggest|longest|lowest|fewest|least|smallest|shortest|best|worst|greatest|oldest|youngest|busiest"
-    r"|richest|strongest|weakest|slowest|fastest|heaviest|cheapest|priciest|peak|top|bottom|earliest|latest|newest|maximum|minimum|maximal|minimal|rank(s|ed|ing)?)\b"
+    r"\b(?<!at )(?<!almost )(most|highest|largest|biggest|longest|lowest|fewest|least|smallest|shortest|best"
+    r"|worst|greatest|oldest|youngest|busiest"
+    r"|richest|strongest|weakest|slowest|fastest|heaviest|cheapest|priciest|peak|top|bottom|earliest|latest"
+    r"|newest|maximum|minimum|maximal|minimal|rank(s|ed|ing)?)\b"
     r"(?! (of the (time|sessions|users|purchases)|likely|recent|a minimum))"
 )
 _NOT_SUPERLATIVE = re.compile(
-    r"\b(at (the )?(most|least|best|worst|latest|earliest)|a (minimum|maximum) of|most of|for the most part|top of|last but not least|on top)\b"
+    r"\b(at (the )?(most|least|best|worst|latest|earliest)|a (minimum|maximum) of|most of|for the most part"
+    r"|top of|last but not least|on top)\b"
 )
 _ORDERS = re.compile(
-    r"order by|limit|max|min|rank|row_number|topk|first_value|last_value|anylast|quantile|median|arraysort|arrayreversesort|greatest|least|>= all|> all"
+    r"order by|limit|max|min|rank|row_number|topk|first_value|last_value|anylast|quantile|median|arraysort"
+    r"|arrayreversesort|greatest|least|>= all|> all"
 )
 _PERCENT = re.compile(r"\bpercent(age)?s?\b|\bper cent\b|%|\bpct\b")
 _RATIO = re.compile(
-    r"percent|per cent|%|\bshares?\b|rates?\b|ratio|proportion|fraction|portion|\bpart\b|conversion|retention|churn|growth|grow|chang|increase|decreas|"
-    r"develop|differ|compar|how much|pct|contribut|distribut|likel|probab|chance|index|relative|up or down|rose|fell|drop|penetration|split|breakdown|percentile"
+    r"percent|per cent|%|\bshares?\b|rates?\b|ratio|proportion|fraction|portion|\bpart\b|conversion|retention"
+    r"|churn|growth|grow|chang|increase|decreas|"
+    r"develop|differ|compar|how much|pct|contribut|distribut|likel|probab|chance|index|relative|up or down"
+    r"|rose|fell|drop|penetration|split|breakdown|percentile"
 )
 _EACH = r"(?:each|every|per|by|across|all|all the|the different|different|individual|any given|of each|various)"
 _UNITS = ("month", "year", "quarter", "week", "day", "weekday")
@@ -54,7 +60,7 @@ def superlative_without_order(pair: Pair) -> Iterator[Remark]:
     text = _NOT_SUPERLATIVE.sub(" ", pair.words)
     found = _SUPERLATIVE.search(text)
     if found and pair.tree is not None and not _ORDERS.search(pair.code):
-        yield Remark("disagree", "error", f"the question asks for the {found[1]!r}, the SQL neither orders nor takes an extreme",
+        yield Remark("disagree", "error", f"the question asks for the {found[1]!r}, the SQL takes no extreme",
                      "Add ORDER BY … LIMIT, or max, min, argMax, argMin.")  # fmt: skip
 
 
@@ -144,9 +150,10 @@ def _time_dimensions(pair: Pair) -> Iterator[str]:
     if re.search(r"uniq|distinct|dateadd|datediff|date_diff|/ \d", pair.code):
         return  # '… per month' may be a ratio
     for name in _UNITS:
-        if re.search(rf"\b({_EACH}) {name}s?\b|\b{name}[- ]by[- ]{name}\b|\b{name}-?wise\b", pair.words):
-            if not re.search(rf"\b(all|across|the different) {name}s\b", pair.words) or "average" not in pair.words:
-                yield name
+        asked = re.search(rf"\b({_EACH}) {name}s?\b|\b{name}[- ]by[- ]{name}\b|\b{name}-?wise\b", pair.words)
+        over_all = re.search(rf"\b(all|across|the different) {name}s\b", pair.words) and "average" in pair.words
+        if asked and not over_all:
+            yield name
     for adverb, unit in _ADVERBS.items():
         if re.search(rf"\b{adverb}\b", pair.words) and not re.search(
             rf"\b(average|mean|median) {adverb}\b", pair.words

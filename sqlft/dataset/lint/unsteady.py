@@ -46,7 +46,7 @@ def relative_dates(pair: Pair, date: datetime.date) -> Iterator[Remark]:
         except QueryRefused:
             fixed = ""
         yield Remark("relative_date", "warning", f"{found[0].text}: the answer changes with the day",
-                     f"Fix the day in question and SQL, for example {date}.", (pair.sql, fixed) if fixed else None)  # fmt: skip
+                     f"Name a day, as {date}.", (pair.sql, fixed) if fixed else None)  # fmt: skip
 
 
 def approximations(pair: Pair) -> Iterator[Remark]:

@@ -14,14 +14,16 @@ from sqlft.dataset.lint.remark import Remark
 
 _FIX = "Correct whichever of the two is wrong."
 _NEGATED = re.compile(
-    r"\b(not|other|except|excluding|without|besides|apart|outside|but|non|exclud\w*|ignor\w*|n't|neither|nor|rest)\b|n't\b"
+    r"\b(not|other|except|excluding|without|besides|apart|outside|but|non|exclud\w*|ignor\w*|n't|neither|nor"
+    r"|rest)\b|n't\b"
 )
 _COLLECTIVE = re.compile(
-    r"\b(desktop|mobile|apple|microsoft|google|phone|smartphone|handheld|tablet|laptop|pc|computer|europe|eu\b|english|continental|unix|device|chromium|portable)"
+    r"\b(desktop|mobile|apple|microsoft|google|phone|smartphone|handheld|tablet|laptop|pc|computer|europe"
+    r"|eu\b|english|continental|unix|device|chromium|portable)"
 )
 _OTHER_NAMES = {
     "operating system": r"operating systems?|os|oses|platforms?|systems?|devices?",
-    "country": r"countr(y|ies)|nations?|nationalit(y|ies)|geograph\w+|regions?|markets?|where|locations?|live|come from",
+    "country": r"countr(y|ies)|nations?|nationalit(y|ies)|geograph\w+|regions?|where|locations?|live|come from",
     "browser": r"browsers?",
 }
 
@@ -35,7 +37,8 @@ def values_disagree(pair: Pair) -> Iterator[Remark]:
         named = {value for value in map(str, column.values or []) if is_named(value, pair)}
         all_values = set(map(str, column.values or []))
         shown = column.name.lower() in pair.used
-        if (evidence := _named_only(pair, column, named, held, all_values, shown)) or (evidence := _held_only(pair, column, named, held, all_values)):
+        evidence = _named_only(pair, column, named, held, all_values, shown) or _held_only(pair, column, named, held)
+        if evidence:
             yield Remark("disagree", "error", evidence, _FIX)
         elif not shown and is_dimension_named(pair, column) and not _inside_value(pair, column):
             yield Remark(
@@ -95,7 +98,7 @@ def _listed_columns(pair: Pair) -> list[Column]:
 def _held(pair: Pair, column: Column) -> dict[str, str]:
     """Values that the SQL compares the column with, or holds in any string, by operator."""
     known = {str(value).lower(): str(value) for value in column.values or []}
-    held = {}
+    held: dict[str, str] = {}
     for use in pair.uses:
         if use.column is not None and use.column.name == column.name and isinstance(use.value, str):
             for value in known.values():
@@ -128,7 +131,7 @@ def _named_only(pair: Pair, column: Column, named: set[str], held: dict[str, str
     return f"the question names {', '.join(sorted(lacking))}, the SQL {there}"
 
 
-def _held_only(pair: Pair, column: Column, named: set[str], held: dict[str, str], every: set[str]) -> str:
+def _held_only(pair: Pair, column: Column, named: set[str], held: dict[str, str]) -> str:
     extra = {value for value, operator in held.items() if operator in ("=", "!=", "like")} - named
     if not extra or _COLLECTIVE.search(pair.words) or (len(extra) > 1 and is_dimension_named(pair, column)):
         return ""
@@ -136,9 +139,9 @@ def _held_only(pair: Pair, column: Column, named: set[str], held: dict[str, str]
         return ""
     if any(
         value in f"{e.condition} {e.metric} {e.meaning}" and _shares_word(e, pair)
-        for e in pair.card.glossary
+        for e in (pair.card.glossary if pair.card else [])
         for value in extra
-    ):  # type: ignore[union-attr]
+    ):
         return ""
     said = ", ".join(sorted(named)) if named else f"no {column.term or column.name}"
     return f"the SQL asks for {', '.join(sorted(extra))}, the question names {said}"
@@ -169,7 +172,10 @@ def _term_pattern(entry: GlossaryTerm, pair: Pair) -> str:
     nouns = {word for t in pair.card.tables for word in (t.noun, t.plural) if word} | {"user", "session"}
     head, _, last = entry.term.lower().rpartition(" ")
     if entry.condition and head and last in nouns:  # an adjective: 'active user'
-        return rf"(?<!most )(?<!more )(?<!less )(?<!least )(?<!in)\b{re.escape(head)}\b(?! (on|in|during|at|over|throughout|days?|months?|hours?|times?)\b)"
+        of_time = "most|more|less|least|daily|weekly|monthly|been|was|were|stayed"
+        if re.search(rf"\b({of_time})\b[\w ]{{0,12}}\b{head}\b", pair.words):
+            return ""
+        return rf"\b{re.escape(head)}\b(?! (on|in|during|at|over|throughout|since|days?|months?|hours?|times?)\b)"
     if entry.condition and not head:
         return rf"\b{re.escape(last.rstrip('e'))}(e?s|e|ed|ing)?\b"
     if entry.metric and not re.search(r"total|average|revenue", entry.term):
@@ -202,6 +208,7 @@ def _missing(entry: GlossaryTerm, pair: Pair) -> str:
             for node in pair.tree.find_all(exp.Column)
             if node.name.lower() == name
         )
+        compared = compared or any(use.column is not None and use.column.name.lower() == name for use in pair.uses)
         if compared or re.search(rf"(where|and|,|not|by|countif \(|sum(if)? \(|or) (\w+ \. )?{name}\b", pair.code):
             continue
         return f"the SQL does not compare {name} with anything"

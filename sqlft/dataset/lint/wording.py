@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from sqlft.database.clauses import split_format, tokens
 
 _OPENING = re.compile(
-    r"^(please|kindly|can|could|would|you|tell|me|i|we|us|show|give|list|find|need|want|to|know|like|calculate|compute|determine|count"
-    r"|what|which|was|were|is|are|the|a|an|how|many|much|number|of|total|do|does|did|have|had|has|there|display|return|get|provide|d|s)\b\s*"
+    r"^(please|kindly|can|could|would|you|tell|me|i|we|us|show|give|list|find|need|want|to|know|like"
+    r"|calculate|compute|determine|count"
+    r"|what|which|was|were|is|are|the|a|an|how|many|much|number|of|total|do|does|did|have|had|has|there"
+    r"|display|return|get|provide|d|s)\b\s*"
 )
 _SMALL = re.compile(r"\b(the|a|an|is|are|was|were|did|do|does|there)\b\s*")
 _LITERAL = (
-    r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|january|february|march|april|may|june|july|august|september|october|november|december"
+    r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|january|february|march|april|may|june|july|august|september|october"
+    r"|november|december"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|q[1-4]|two|three|four|five|six|seven|eight|nine|ten|twelve"
 )
 
