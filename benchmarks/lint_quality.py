@@ -1,6 +1,6 @@
 """How many planted defects `sqlft lint` finds, and how many of its errors are right.
 
-    python -m benchmarks.lint_quality [EACH]
+    python -m benchmarks.lint_quality [EACH [SEED]]
 
 Clean pairs are the project's seeds and golden questions and the template teacher's pairs. EACH defects (20) of every
 kind are planted in some of them; the rest stays clean, and every error there is a false one. An error of a code that
@@ -107,4 +107,4 @@ def show(wanted: Counter[str], found: Counter[str], lines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 20)))
+    print(json.dumps(measure(*map(int, sys.argv[1:3] or ["20"]))))

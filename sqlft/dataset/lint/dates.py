@@ -12,7 +12,7 @@ from sqlft.dataset.lint.remark import Remark
 
 
 def dates_disagree(pair: Pair) -> Iterator[Remark]:
-    """At most one remark on years and one on months."""
+    """At most one remark: on years, else on months, else on days."""
     if pair.tree is None:
         return
     said, asked = read_question(pair.words), times(pair)
@@ -20,8 +20,8 @@ def dates_disagree(pair: Pair) -> Iterator[Remark]:
         if said.years and pair.card and not _is_clocked(pair):
             yield _remark(f"the question names {_years(said.years)}, and the tables of the SQL hold no date")
         return
-    evidence = _years_apart(pair, said, asked)
-    if evidence or (evidence := _months_apart(pair, said, asked)):
+    evidence = _years_apart(pair, said, asked) or _months_apart(pair, said, asked) or _days_apart(pair, asked)
+    if evidence:
         yield _remark(evidence)
 
 
@@ -66,8 +66,10 @@ def _months_apart(pair: Pair, said: Said, asked: Times) -> str:
 
 
 def _days_apart(pair: Pair, asked: Times) -> str:
-    ends = {day for span in asked.narrow for day in (span.start - DAY, span.start, span.end - DAY, span.end)}
-    for day in days_of(pair.words) if ends else []:
+    ends = {day for span in asked.edges for day in (span.start, span.end - DAY)}
+    for span in asked.spans:
+        ends |= {span.start} if span.end - span.start == DAY else {span.start, span.end - DAY, span.end}
+    for day in days_of(pair.words) if asked.narrow else []:
         if day not in ends:
             return f"the question names {day}, the SQL does not ask for it"
     return ""

@@ -54,7 +54,7 @@ _AT_MOST = re.compile(
 _VAGUE = re.compile(
     r"\b\d0s\b|\b(group|bucket|bracket|range|band|segment|generation|tier|categor|class|minor|adult|senior"
     r"|young|old\b|elder|teen|middle|retire"
-    r"|long|short|high|low|large|big|small|frequent|loyal|heavy|vip|repeat|return|multiple|several|many"
+    r"|long|short|high|low|large|big|small|frequent|loyal|heavy|vip|repeat|return|multiple|several"
     r"|various|few|twice|again|both"
     r"|different|consecutive|working|weekday|weekend|bounc|engaged|premium|pension|quick|extreme|outlier"
     r"|significant|millennial|gen z|distribution)"

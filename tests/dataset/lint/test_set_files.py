@@ -7,7 +7,10 @@ from sqlft.problems import WrongUse
 
 ASKED = ["How many users are there?", "How many sessions, on iOS?"]
 SQL = ["SELECT count() FROM users", "SELECT count() FROM sessions WHERE os = 'iOS'"]
-LLAMA = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\nTables: …<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|>"
+LLAMA = (
+    "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\nTables: …<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|>"
+)
 FORMS = {
     "question": lambda q, s: {"question": q, "sql_query": s},
     "named otherwise": lambda q, s: {"id": 3, "Frage": q, "Antwort": s},
