@@ -33,7 +33,7 @@ from sqlft.records import Example, read_examples
 
 ROOT = Path(__file__).parent.parent
 PAIRS = 1200
-USERS = 4000
+USERS = 20_000
 FOLLOWS = {"degenerate", "out_of_range", "unknown_literal", "disagree", "runs", "not_allowed", "parse"}
 """What an edit may bring along: a year changed in the SQL alone may have no sessions."""
 _LITERAL = re.compile("|".join([r"\d+", *MONTHS, *(value for kin in KINSHIP for value in kin)]), re.IGNORECASE)

@@ -184,5 +184,5 @@ def _thresholds(pair: Pair) -> Iterator[tuple[float, str]]:
             continue
         if use.column is not None and use.function == "" and not use.column.values and "Date" not in use.column.type:
             yield use.value, use.column.name
-        elif isinstance(use.node.find_ancestor(exp.Having, exp.Select), exp.Having) and use.operator != "=":
-            yield use.value, "an aggregate"
+        elif isinstance(use.node.find_ancestor(exp.Having, exp.Select), exp.Having) and use.value > 2:
+            yield use.value, "an aggregate"  # two or more: 'the second', 'again', 'the next'
