@@ -112,6 +112,41 @@ def build(
 
 
 @app.command()
+def lint(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Questions and SQL: CSV, JSON, JSONL or parquet.")],
+    overrides: Overrides = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe, for its card, database and golden set; without one, the text alone.")
+    ] = None,
+    golden: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Questions that may not leak; the recipe's own by default.")
+    ] = None,
+    dialect: Annotated[str, typer.Option(help="As sqlglot names it; any other is read and not run.")] = "clickhouse",
+    fix: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write the set again with the mechanical fixes.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find what is wrong with a set of questions and SQL. Each row, rows together, leaks of golden questions."""
+    from sqlft.dataset.lint import lint_file
+    from sqlft.progress import Stages
+    from sqlft.recipe import load_recipe
+
+    parsed = load_recipe(recipe, overrides or []) if recipe else None
+    with Stages() as stages:
+        report = lint_file(file, parsed, golden, dialect, fix, stages)
+    _notes(report.notes)
+    if as_json:
+        _json([finding.to_json() for finding in report.findings])
+    else:
+        from sqlft.console import show
+        from sqlft.dataset.lint.page import findings_table
+
+        show(*findings_table(report))
+    raise typer.Exit(1 if report.count("error") else 0)
+
+
+@app.command()
 def train(
     recipe: RecipePath,
     overrides: Overrides = None,

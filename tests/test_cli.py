@@ -16,7 +16,7 @@ from sqlft.records import Prediction
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
-COMMANDS = ("init check build train evaluate predict score query demo shop recipe version").split()
+COMMANDS = ("init check build lint train evaluate predict score query demo shop recipe version").split()
 
 
 @pytest.fixture

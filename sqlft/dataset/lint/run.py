@@ -1,0 +1,208 @@
+"""Every check over every row: the findings, in the file's order."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlglot.dialects.dialect import Dialect
+
+from sqlft.card import SchemaCard
+from sqlft.database import QueryError, Result, open_gate
+from sqlft.database.clauses import split_format, tokens
+from sqlft.dataset.findings import Finding
+from sqlft.dataset.lint.dates import dates_disagree
+from sqlft.dataset.lint.files import Rows, read_rows, write_rows
+from sqlft.dataset.lint.groups import conflicts, crowded_templates, metrics_two_ways, near_duplicates
+from sqlft.dataset.lint.leakage import leaks
+from sqlft.dataset.lint.literals import out_of_range, unknown_literals
+from sqlft.dataset.lint.numbers import numbers_disagree
+from sqlft.dataset.lint.outcomes import degenerate, failures, sizes
+from sqlft.dataset.lint.pair import Pair
+from sqlft.dataset.lint.remark import Remark
+from sqlft.dataset.lint.shape import (
+    grouping_asked,
+    grouping_unasked,
+    percentage_without_hundred,
+    superlative_without_order,
+)
+from sqlft.dataset.lint.unsteady import approximations, relative_dates
+from sqlft.dataset.lint.values import terms_disagree, values_disagree
+from sqlft.problems import Problem, WrongUse
+from sqlft.recipe import Recipe
+from sqlft.records import Example
+
+Progress = Callable[[str, int, int], None]
+
+_ROW_CHECKS: tuple[Callable[[Pair], Iterable[Remark]], ...] = (
+    unknown_literals,
+    out_of_range,
+    dates_disagree,
+    numbers_disagree,
+    values_disagree,
+    terms_disagree,
+    superlative_without_order,
+    percentage_without_hundred,
+    grouping_asked,
+    grouping_unasked,
+)
+_LEVELS = ("error", "warning", "note")
+
+
+@dataclass
+class LintReport:
+    """What was found.
+
+    Attributes:
+        findings: By row, errors first.
+        fixed: Each row's SQL with the mechanical fixes made.
+        sandbox: What protected the database; empty without one.
+        notes: What the user should know.
+    """
+
+    findings: list[Finding]
+    fixed: list[str]
+    sandbox: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def count(self, level: str) -> int:
+        return sum(finding.level == level for finding in self.findings)
+
+
+def lint_rows(
+    rows: Rows,
+    recipe: Recipe | None = None,
+    golden: Sequence[Example] = (),
+    dialect: str = "clickhouse",
+    progress: Progress | None = None,
+) -> LintReport:
+    """Looks at every row by itself, at rows together, and at rows beside the golden set.
+
+    Args:
+        rows: The set.
+        recipe: Names the card and the database that the SQL is run on, through the gate; None for what can be said
+            without them. SQL of another dialect than ClickHouse is read and not run.
+        golden: What may not leak into the set.
+        dialect: As sqlglot names it.
+        progress: Called with (stage, done, of).
+
+    Raises:
+        WrongUse: The card cannot be read.
+        SqlftError: The database cannot be opened.
+    """
+    tell = progress or (lambda stage, done, of: None)
+    card = SchemaCard.load(recipe.schema_) if recipe else None
+    pairs = [
+        Pair(row, q, split_format(s)[0].strip(), card, dialect)
+        for row, (q, s) in enumerate(zip(rows.questions, rows.sqls, strict=True))
+    ]
+    asked = [Pair(-1, example.question, split_format(example.sql)[0].strip(), card, dialect) for example in golden]
+    report = LintReport([], list(rows.sqls))
+    if recipe and card and dialect == "clickhouse":
+        _run_all([*pairs, *asked], recipe, card, report, tell)
+    max_rows = recipe.clean.max_rows if recipe else 100
+    date = recipe.prompt.date if recipe else datetime.date(2024, 12, 31)
+    found: dict[int, list[Remark]] = defaultdict(list)
+    for pair in pairs:
+        found[pair.row] += _look(pair, max_rows, date)
+        tell("rows", pair.row + 1, len(pairs))
+    values = [str(v) for t in card.tables for c in t.columns for v in c.values or []] if card else []
+    words = [value for value in values if not value.isdigit()]
+    together = (
+        conflicts(pairs),
+        near_duplicates(pairs, words),
+        metrics_two_ways(pairs),
+        crowded_templates(pairs),
+        leaks(pairs, asked, words),
+    )
+    for place, remark in itertools.chain(*together):
+        found[place].append(remark)
+    for row in sorted(found):
+        for one in sorted(found[row], key=lambda remark: _LEVELS.index(remark.level)):
+            report.findings.append(Finding(row, one.code, one.level, one.evidence, one.fix, one.golden))
+            if one.edit:
+                report.fixed[row] = mend(report.fixed[row], *one.edit)
+    return report
+
+
+def lint_file(
+    path: Path,
+    recipe: Recipe | None = None,
+    golden: Path | None = None,
+    dialect: str = "clickhouse",
+    fix: Path | None = None,
+    progress: Progress | None = None,
+) -> LintReport:
+    """Lints a file; see `lint_rows`.
+
+    Args:
+        path: The set.
+        recipe: For its card, its database and its golden set, which does not leak into itself.
+        golden: Read instead of the recipe's golden set.
+        dialect: Of the SQL.
+        fix: Where to write the set with its mechanical fixes.
+        progress: Called with (stage, done, of).
+
+    Raises:
+        WrongUse: A file cannot be read or written, or there is no such dialect.
+        SqlftError: The database cannot be opened.
+    """
+    if dialect not in Dialect.classes:
+        near = ", ".join(sorted(name for name in Dialect.classes if name))
+        raise WrongUse(Problem("--dialect", dialect, "sqlglot knows no such dialect", f"Write one of {near}."))
+    rows = read_rows(path)
+    asked: Sequence[Example] = []
+    source = golden or (recipe.golden if recipe else None)
+    if source and source.resolve() != path.resolve():
+        held = read_rows(source)
+        asked = [Example(question=q, sql=s) for q, s in zip(held.questions, held.sqls, strict=True) if q.strip()]
+    report = lint_rows(rows, recipe, asked, dialect, progress)
+    if fix:
+        write_rows(fix, rows, report.fixed)
+        changed = sum(old != new for old, new in zip(rows.sqls, report.fixed, strict=True))
+        report.notes.append(f"{changed} of {len(rows)} rows mended in {fix}")
+    return report
+
+
+def mend(sql: str, old: str, new: str) -> str:
+    """The SQL with one token written otherwise wherever it stands, or with its text replaced where `old` is more."""
+    parts = list(tokens(sql))
+    if not any(token.text == old for token in parts):
+        return sql.replace(old, new)
+    return "".join(new if token.text == old else token.text for token in parts)
+
+
+def _look(pair: Pair, max_rows: int, date: datetime.date) -> list[Remark]:
+    remarks = list(failures(pair))
+    if not pair.question.strip():
+        remarks.append(Remark("disagree", "error", "there is no question", "Write one."))
+    if remarks and (pair.tree is None or any(remark.code in ("parse", "not_allowed") for remark in remarks)):
+        return remarks
+    remarks += degenerate(pair)
+    remarks += sizes(pair, max_rows)
+    if pair.dialect == "clickhouse":
+        remarks += relative_dates(pair, date)
+        remarks += approximations(pair)
+    for check in _ROW_CHECKS:
+        remarks += check(pair)
+    if any(remark.code in ("unknown_literal", "out_of_range") for remark in remarks):  # these say why it is empty
+        remarks = [remark for remark in remarks if remark.code not in ("empty", "degenerate")]
+    return remarks
+
+
+def _run_all(pairs: Sequence[Pair], recipe: Recipe, card: SchemaCard, report: LintReport, tell: Progress) -> None:
+    """Runs each distinct statement once, and hands every pair what its own gave."""
+    database = recipe.database
+    distinct = list(dict.fromkeys(pair.sql for pair in pairs if pair.sql))
+    with open_gate(
+        database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
+    ) as gate:
+        gave = gate.run_many(distinct, progress=lambda done: tell("queries", done, len(distinct)))
+        report.sandbox, report.notes = gate.sandbox, list(gate.warnings)
+    outcomes: dict[str, Result | QueryError] = dict(zip(distinct, gave, strict=True))
+    for pair in pairs:
+        pair.outcome = outcomes.get(pair.sql)

@@ -1,0 +1,63 @@
+"""Questions as they are compared: without case, marks and polite openings, or with their literals masked."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from sqlft.database.clauses import split_format, tokens
+
+_OPENING = re.compile(
+    r"^(please|kindly|can|could|would|you|tell|me|i|we|us|show|give|list|find|need|want|to|know|like"
+    r"|calculate|compute|determine|count"
+    r"|what|which|was|were|is|are|the|a|an|how|many|much|number|of|total|do|does|did|have|had|has|there"
+    r"|display|return|get|provide|d|s)\b\s*"
+)
+_SMALL = re.compile(r"\b(the|a|an|is|are|was|were|did|do|does|there)\b\s*")
+_LITERAL = (
+    r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|january|february|march|april|may|june|july|august|september|october"
+    r"|november|december"
+    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|q[1-4]|two|three|four|five|six|seven|eight|nine|ten|twelve"
+)
+
+
+def fold(question: str) -> str:
+    """The question's letters and digits in lower case, one blank between words."""
+    text = unicodedata.normalize("NFKC", question).casefold()
+    return " ".join(re.sub(r"[^\w%]+|_", " ", text).split())
+
+
+def gist(question: str) -> str:
+    """What is left of the folded question without its opening ('how many', 'show me the number of') and small words."""
+    text = folded = fold(question)
+    while (shorter := _OPENING.sub("", text, count=1)) != text:
+        text = shorter
+    text = _SMALL.sub("", text).strip()
+    return text if len(text) >= 12 else folded
+
+
+def literals(question: str, values: Iterable[str] = ()) -> tuple[str, ...]:
+    """The literals that a question names, in order."""
+    return tuple(re.findall(_pattern(values), fold(question)))
+
+
+def mask(question: str, values: Iterable[str] = ()) -> str:
+    """The folded question with '#' for every literal: numbers, months, and the values given."""
+    return re.sub(r"#( #)*", "#", re.sub(_pattern(values), "#", fold(question)))
+
+
+def template(sql: str) -> str:
+    """The SQL's tokens in lower case with '?' for every literal, without FORMAT and comments."""
+    parts = []
+    for token in tokens(split_format(sql)[0]):
+        if token.kind in ("string", "number"):
+            parts.append("?")
+        elif token.kind not in ("blank", "comment") and token.text != ";":
+            parts.append(token.text.lower())
+    return " ".join(parts)
+
+
+def _pattern(values: Iterable[str]) -> str:
+    names = "|".join(re.escape(fold(value)) for value in sorted(values, key=len, reverse=True) if value)
+    return rf"\b(?:{_LITERAL}{'|' + names if names else ''})\b"
