@@ -261,7 +261,7 @@ def test_cpu_time_is_bounded_even_if_nobody_watches(folder: Path, monkeypatch: p
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     child = start(folder, monkeypatch)
     line = json.dumps({"sql": "SELECT count() FROM numbers(1000000000000)", "settings": {}, "seconds": -1.9})
-    child._process.stdin.write(line.encode() + b"\n")
+    child._socket.sendall(line.encode() + b"\n")
     assert child._process.wait(60) == -signal.SIGXCPU
     child.close()
 

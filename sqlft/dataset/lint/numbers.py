@@ -77,6 +77,8 @@ def numbers_disagree(pair: Pair) -> Iterator[Remark]:
     for number, what in _thresholds(pair):
         if number in (0, 1) or number in explained or _VAGUE.search(pair.words):
             continue
+        if re.search(rf"\b{number:g}\b", pair.words):  # a year, which is no figure
+            continue
         near = {figure * scale for figure in told for scale in _scales(pair)} | {
             figure + by for figure in told for by in (-1, 1)
         }
