@@ -21,7 +21,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.planting import KINSHIP, MONTHS, Planted, plant, plant_conflicts, plant_leaks
+from benchmarks.edits import KINSHIP, MONTHS
+from benchmarks.planting import Planted, plant, plant_conflicts, plant_leaks
 from sqlft.card import SchemaCard
 from sqlft.database import Database
 from sqlft.database.shop import fill_shop
