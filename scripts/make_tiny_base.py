@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=4, help="schemas a step and process")
     parser.add_argument("--suffixes", type=int, default=5, help="questions a schema")
     parser.add_argument("--copies", type=int, default=20, help="rows of the copying task a step and process")
+    parser.add_argument("--rate", type=float, default=0.01, help="of Muon; 0.006 to go on from a trained base")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -93,6 +94,8 @@ def main() -> None:
         arguments.groups,
         arguments.suffixes,
         arguments.copies,
+        arguments.rate,
+        torch.bfloat16 if torch.cpu._is_amx_tile_supported() else torch.float32,
     )
     if os.environ.get("RANK", "0") == "0":
         write(model, tokenizer, arguments.out)

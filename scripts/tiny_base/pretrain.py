@@ -56,54 +56,58 @@ def encode_group(tokenizer: Any, schema: Schema, pairs: list[tuple[str, str]], d
     return Group(prefix, [h + t for h, t in zip(heads_ids, tails_ids, strict=True)], [len(h) for h in heads_ids])
 
 
-def group_loss(model: Any, group: Group) -> Tensor:
+def group_loss(model: Any, group: Group, dtype: torch.dtype = torch.float32) -> Tensor:
     """Mean cross entropy of the answers' tokens of one group; the prefix is computed once.
 
-    `model` is a LlamaForCausalLM, of which only the weights are used.
+    The group is one sequence: the prefix, then the suffixes side by side, each of which sees the prefix and itself.
+    `model` is a LlamaForCausalLM, of which only the weights are used; its matrices are multiplied in `dtype`.
     """
     config = model.config
     heads, size = config.num_attention_heads, config.hidden_size // config.num_attention_heads
-    lengths = [len(s) for s in group.suffixes]
-    rows, width, start = len(lengths), max(lengths), len(group.prefix)
-    valid = torch.arange(width)[None] < torch.tensor(lengths)[:, None]
-    ids = torch.tensor([*group.prefix, *(t for s in group.suffixes for t in s)])
-    positions = torch.cat([torch.arange(start), (start + torch.arange(width)).expand(rows, -1)[valid]])
-    cos, sin = (
-        f(positions[:, None] * _frequencies(config, size)[None]).repeat(1, 2)[:, None] for f in (torch.cos, torch.sin)
+    start, whole = len(group.prefix), len(group.prefix) + sum(map(len, group.suffixes))
+    blank = -whole % 64  # kernels are made for each new shape: a few lengths only
+    lengths = torch.tensor([*map(len, group.suffixes), blank])
+    positions = torch.cat([torch.arange(start), *(start + torch.arange(n) for n in lengths)])
+    owner = torch.cat(
+        [torch.zeros(start, dtype=torch.long), torch.repeat_interleave(1 + torch.arange(len(lengths)), lengths)]
     )
-    mask = torch.cat([torch.ones(width, start), torch.ones(width, width).tril()], 1).bool()
+    seen = ((owner[None] == 0) | (owner[None] == owner[:, None])) & (positions[None] <= positions[:, None])
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, float("-inf"))
+    angles = positions[:, None] * _frequencies(config, size)[None]
+    cos, sin = (f(angles).repeat(1, 2)[:, None].to(dtype) for f in (torch.cos, torch.sin))
 
+    ids = torch.tensor([*group.prefix, *(t for s in group.suffixes for t in s), *[0] * blank])
     hidden = F.embedding(ids, model.model.embed_tokens.weight)
     for layer in model.model.layers:
-        normed = _norm(hidden, layer.input_layernorm)
+        attention, mlp = layer.self_attn, layer.mlp
+        normed = _norm(hidden, layer.input_layernorm).to(dtype)
         q, k, v = (
-            F.linear(normed, p.weight).view(-1, heads, size)
-            for p in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj)
+            _linear(normed, attention.q_proj, attention.k_proj, attention.v_proj)
+            .view(len(normed), 3, heads, size)
+            .unbind(1)
         )
-        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        first = F.scaled_dot_product_attention(*(t[:start].transpose(0, 1)[None] for t in (q, k, v)), is_causal=True)[
-            0
-        ].transpose(0, 1)
-        padded = [
-            hidden.new_zeros(rows, width, heads, size).index_put((valid,), t[start:]).transpose(1, 2) for t in (q, k, v)
-        ]
-        shared = [t[:start].transpose(0, 1).expand(rows, -1, -1, -1) for t in (k, v)]
-        keys, values = (torch.cat([s, p], 2) for s, p in zip(shared, padded[1:], strict=True))
-        rest = F.scaled_dot_product_attention(padded[0], keys, values, attn_mask=mask).transpose(1, 2)[valid]
-        hidden = hidden + F.linear(torch.cat([first, rest]).flatten(1), layer.self_attn.o_proj.weight)
-        normed = _norm(hidden, layer.post_attention_layernorm)
-        hidden = hidden + F.linear(
-            F.silu(F.linear(normed, layer.mlp.gate_proj.weight)) * F.linear(normed, layer.mlp.up_proj.weight),
-            layer.mlp.down_proj.weight,
-        )
+        q, k, v = (t.transpose(0, 1) for t in (_rotate(q, cos, sin), _rotate(k, cos, sin), v))
+        scores = torch.baddbmm(mask.expand(heads, -1, -1), q, k.transpose(1, 2), alpha=size**-0.5)
+        mixed = torch.bmm(scores.softmax(-1), v).transpose(0, 1).flatten(1)
+        hidden = hidden + _linear(mixed, attention.o_proj)
+        normed = _norm(hidden, layer.post_attention_layernorm).to(dtype)
+        gate, up = _linear(normed, mlp.gate_proj, mlp.up_proj).chunk(2, -1)
+        hidden = hidden + _linear(F.silu(gate) * up, mlp.down_proj)
 
     at, target, place = [], [], start
     for suffix, answer in zip(group.suffixes, group.answers, strict=True):
         at += range(place + answer - 1, place + len(suffix) - 1)
         target += suffix[answer:]
         place += len(suffix)
-    logits = F.linear(_norm(hidden[torch.tensor(at)], model.model.norm), model.model.embed_tokens.weight)
-    return F.cross_entropy(logits, torch.tensor(target))
+    spare = -len(at) % 64
+    at, target = at + [0] * spare, target + [-100] * spare
+    logits = _linear(_norm(hidden[torch.tensor(at)], model.model.norm).to(dtype), model.model.embed_tokens)
+    return F.cross_entropy(logits.float(), torch.tensor(target))
+
+
+def _linear(x: Tensor, *modules: Any) -> Tensor:
+    """The modules' outputs side by side, from one product."""
+    return F.linear(x, torch.cat([m.weight for m in modules]).to(x.dtype))
 
 
 def _frequencies(config: Any, size: int) -> Tensor:
@@ -120,10 +124,10 @@ def _norm(x: Tensor, norm: Any) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is made orthogonal by five Newton-Schulz steps; for matrices only, in float32."""
+    """Momentum whose update is made orthogonal by five Newton-Schulz steps in `dtype`; for matrices only."""
 
-    def __init__(self, parameters: list[Tensor], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    def __init__(self, parameters: list[Tensor], lr: float, dtype: torch.dtype, momentum: float = 0.95) -> None:
+        super().__init__(parameters, {"lr": lr, "dtype": dtype, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -131,19 +135,19 @@ class Muon(torch.optim.Optimizer):
             for weight in group["params"]:
                 buffer = self.state[weight].setdefault("buffer", torch.zeros_like(weight))
                 buffer.lerp_(weight.grad, 1 - group["momentum"])
-                update = _orthogonal(weight.grad.lerp(buffer, group["momentum"]))
+                update = _orthogonal(weight.grad.lerp(buffer, group["momentum"]), group["dtype"])
                 weight.mul_(1 - group["lr"] * 0.05).add_(
                     update, alpha=-group["lr"] * max(1, weight.shape[0] / weight.shape[1]) ** 0.5
                 )
 
 
-def _orthogonal(g: Tensor) -> Tensor:
+def _orthogonal(g: Tensor, dtype: torch.dtype) -> Tensor:
     tall = g.shape[0] > g.shape[1]
-    x = (g.T if tall else g) / (g.norm() + 1e-7)
+    x = ((g.T if tall else g) / (g.norm() + 1e-7)).to(dtype)
     for _ in range(5):
         a = x @ x.T
         x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x.T if tall else x
+    return (x.T if tall else x).to(g.dtype)
 
 
 def stream(tokenizer: Any, rng: random.Random, suffixes: int, share: Callable[[], float]) -> Iterator[Group]:
@@ -195,10 +199,12 @@ def pretrain(
     groups: int = 4,
     suffixes: int = 5,
     copies: int = 20,
+    rate: float = 0.01,
+    dtype: torch.dtype = torch.float32,
 ) -> dict[str, float]:
     """Trains for `minutes` of wall time: warm-up over 2%, constant, then linear decay to zero over the last 45%.
 
-    In a process group, each process reads its own `groups` and `copies` a step, and the gradients' mean is taken; the
+    Muon's rate is `rate`, AdamW's three tenths of it; products are taken in `dtype`. In a process group, each process reads its own `groups` and `copies` a step, and the gradients' mean is taken; the
     first one's clock and file count.
 
     Returns:
@@ -206,7 +212,10 @@ def pretrain(
     """
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
     others = [p for p in model.parameters() if all(p is not m for m in matrices)]
-    optimizers = [Muon(matrices, lr=0.01), torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.95), weight_decay=0.0)]
+    optimizers = [
+        Muon(matrices, rate, dtype),
+        torch.optim.AdamW(others, lr=0.3 * rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
     rates = [o.param_groups[0]["lr"] for o in optimizers]
     begin = saved = time.monotonic()
     share = lambda: (time.monotonic() - begin) / (60 * minutes)  # noqa: E731
@@ -218,11 +227,11 @@ def pretrain(
         loss = 0.0
         for _ in range(groups):
             group = next(source)
-            part = group_loss(model, group) / groups
+            part = group_loss(model, group, dtype) / groups
             part.backward()  # type: ignore[no-untyped-call]
             loss += float(part.detach())
             tokens += len(group.prefix) + sum(map(len, group.suffixes))
-        (0.5 * group_loss(model, copying_group(tokenizer, rng, copies))).backward()  # type: ignore[no-untyped-call]
+        (0.5 * group_loss(model, copying_group(tokenizer, rng, copies), dtype)).backward()  # type: ignore[no-untyped-call]
         loss, done = _agree(model, loss, share())
         if done >= 1:
             break

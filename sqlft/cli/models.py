@@ -1,0 +1,130 @@
+"""The commands about models: train, compare, ask, and all of it on a small scale."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sqlft.cli.app import Json, Overrides, RecipePath, app, print_json, print_notes
+from sqlft.problems import Problem, WrongUse
+
+
+@app.command()
+def train(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune the adapter. `accelerate launch scripts/train.py RECIPE` is the same on several GPUs."""
+    import sqlft
+
+    run = sqlft.train(recipe, overrides or [], resume=resume)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if as_json:
+        print_json({"folder": str(run.folder), "adapter": str(run.adapter), **run.manifest})
+    else:
+        print(run)
+
+
+@app.command()
+def evaluate(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(metavar="A", help="An adapter's folder or a run's name; may be given again.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="QUESTIONS", help="golden (the default), heldout, heldout_templates or a file; may be given again."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the base and its adapters. The same questions, one table, report.html."""
+    import sqlft
+    from sqlft.recipe import load_recipe
+
+    parsed = load_recipe(recipe, overrides or [])
+    adapters: list[Any] = list(adapter or [])
+    if not adapters and (parsed.run_dir / "adapter").is_dir():
+        adapters = [parsed.run_dir / "adapter"]
+    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"])
+    if as_json:
+        return print_json(
+            [{"folder": str(r.folder), **r.model_dump(mode="json", exclude={"questions"})} for r in found]
+        )
+    from sqlft.console import show
+    from sqlft.evaluation.table import results_table
+
+    for results in found:
+        show(results_table(results), f"{results.folder}/report.html")
+
+
+@app.command()
+def predict(
+    recipe: RecipePath,
+    questions: Annotated[
+        list[str] | None, typer.Argument(metavar="QUESTION", help="Questions, and KEY.SUBKEY=VALUE overrides.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Questions, one a line.")] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="An adapter's folder; the run's own by default, else the base.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the SQL that answers questions. It is not run: `sqlft query` does that, behind its gate."""
+    import sqlft
+    from sqlft.recipe import load_recipe
+
+    overrides = [word for word in questions or [] if re.fullmatch(r"[a-z_]+(\.\w+)*=\S.*", word)]
+    asked = [word for word in questions or [] if word not in overrides] + (_lines(file) if file else [])
+    if not asked:
+        raise WrongUse(
+            Problem("QUESTION", "no question", "there is nothing to answer", "Write one in quotes, or --file FILE.")
+        )
+    predictions = sqlft.load(load_recipe(recipe, overrides), adapter).predict_many(asked)
+    if as_json:
+        return print_json([prediction.model_dump() for prediction in predictions])
+    missing = 0
+    for prediction in predictions:
+        if prediction.sql is None:
+            missing += 1
+            print_notes([f"no SQL in the answer to {prediction.question!r}: {prediction.text[:200]!r}"])
+        else:
+            print(prediction.sql)
+    raise typer.Exit(1 if missing else 0)
+
+
+@app.command()
+def demo(
+    overrides: Overrides = None,
+    users: Annotated[int, typer.Option(help="Users of the shop.")] = 20_000,
+    as_json: Json = False,
+) -> None:
+    """Do the main job on a small scale. Shop, build, train, evaluate, report, by recipes/tiny-cpu.yaml."""
+    from sqlft.demo import demo_recipe, run_demo
+    from sqlft.recipe import load_recipe
+
+    report = run_demo(load_recipe(demo_recipe(), overrides or []), users)
+    if as_json:
+        return print_json(report.to_json())
+    from sqlft.console import show
+
+    show(*report.tables())
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"not UTF-8 ({error})"
+        raise WrongUse(
+            Problem(str(path), "--file", str(why), "Write the path of a text file, one question a line.")
+        ) from error
