@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.recipe import Model
@@ -73,6 +74,11 @@ def load_base(section: Model, base: str, device: Any = None) -> Base:
     except (torch.OutOfMemoryError, MemoryError) as error:
         advice = "a smaller model.base" if section.quantization == "nf4" else "model.quantization: nf4"
         raise SqlftError(f"model.base {base!r} does not fit into this device's memory. Write {advice}.") from error
+    for module in cast(Iterator[Any], model.modules()):
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes 0.50 repacks weights in place for bfloat16 products at a CPU's first answer: the base would
+            # no longer be the one that was trained on, and layers under 64 wide fail
+            module.support_avx512bf16_for_cpu = False
     model.config.pad_token_id = tokenizer.pad_token_id
     model.generation_config = _plain_generation(model.generation_config, tokenizer)
     return Base(model.eval(), tokenizer, base, folder, section.quantization)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
@@ -46,6 +47,8 @@ class LocalModel:
         self.adapters: dict[str, Path] = {}
         self.warnings: list[str] = []
         self._model = base.model
+        # adapter and prefix of the last batch, and its keys and values: they serve the next one
+        self._prefix: tuple[tuple[str | None, tuple[int, ...]], Any] | None = None
 
     @classmethod
     def load(cls, section: Model, base: str, adapters: dict[str, Path] | None = None) -> LocalModel:
@@ -75,6 +78,7 @@ class LocalModel:
         self.warnings += check_identity(self.base, folder)
         self._model = load_adapter(self.base, self._model, folder, name)
         self.adapters[name] = folder
+        self._prefix = None
 
     def generate(
         self,
@@ -106,16 +110,20 @@ class LocalModel:
 
         names = ids or [str(number) for number in range(len(chats))]
         rows = tokenize_chats(self.base.tokenizer, chats, names, date, self.context, room=generation.max_new_tokens)
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        sharing: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index in sorted(range(len(rows)), key=lambda index: len(rows[index])):
+            sharing[tuple(rows[index].prompt[: rows[index].prefix])].append(index)
         answers: list[list[Answer]] = [[] for _ in rows]
         with self._switched(adapter), torch.random.fork_rng():
             torch.manual_seed(seed)
-            for start in range(0, len(order), generation.batch_size):
-                batch = order[start : start + generation.batch_size]
-                for index, found in zip(batch, self._answer([rows[i] for i in batch], generation), strict=True):
-                    answers[index] = found
-                if progress:
-                    progress(len(batch))
+            for order in sharing.values():
+                for start in range(0, len(order), generation.batch_size):
+                    batch = order[start : start + generation.batch_size]
+                    found = self._answer([rows[index] for index in batch], generation, adapter)
+                    for index, own in zip(batch, found, strict=True):
+                        answers[index] = own
+                    if progress:
+                        progress(len(batch))
         return answers
 
     @contextlib.contextmanager
@@ -133,42 +141,43 @@ class LocalModel:
             self._model.set_adapter(adapter)
             yield
 
-    def _answer(self, rows: list[Row], generation: Generation) -> list[list[Answer]]:
+    def _answer(self, rows: list[Row], generation: Generation, adapter: str | None) -> list[list[Answer]]:
+        """Answers rows that begin with the same `prefix` ids."""
         import torch
 
-        began, tokenizer = time.perf_counter(), self.base.tokenizer
-        width = max(map(len, rows))
-        pads = [width - len(row) for row in rows]
-        ids = torch.tensor([[tokenizer.pad_token_id] * pad + row.prompt for pad, row in zip(pads, rows, strict=True)])
-        mask = torch.tensor([[0] * pad + [1] * len(row) for pad, row in zip(pads, rows, strict=True)])
-        drawn = generation.temperature > 0
-        sampling = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": 0} if drawn else {}
+        from sqlft.inference.decode import decode, read_prefix
+
+        began, start = time.perf_counter(), rows[0].prefix
+        shared = (adapter, tuple(rows[0].prompt[:start]))
+        ends = set(self.base.model.generation_config.eos_token_id)
         try:
             with torch.inference_mode():
-                output = self._model.generate(
-                    input_ids=ids.to(self.base.model.device),
-                    attention_mask=mask.to(self.base.model.device),
-                    max_new_tokens=generation.max_new_tokens,
-                    num_return_sequences=generation.samples,
-                    do_sample=drawn,
-                    **sampling,
+                if self._prefix is None or self._prefix[0] != shared:
+                    self._prefix = None  # frees the last one first
+                    self._prefix = shared, read_prefix(self._model, shared[1])
+                found = decode(
+                    self._model,
+                    self._prefix[1],
+                    [row.prompt[start:] for row in rows],
+                    generation,
+                    self.base.tokenizer.pad_token_id,
+                    ends,
                 )
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise SqlftError(
-                f"out of memory while answering {len(rows)} questions of up to {width} tokens at once. "
+                f"out of memory while answering {len(rows)} questions of up to {max(map(len, rows))} tokens at once. "
                 f"Write generation.batch_size: {max(1, generation.batch_size // 2)}."
             ) from error
-        seconds = (time.perf_counter() - began) / len(output)
-        found = [
-            self._read(new, seconds, rows[i // generation.samples]) for i, new in enumerate(output[:, width:].tolist())
-        ]
-        return [found[i : i + generation.samples] for i in range(0, len(found), generation.samples)]
+        seconds, times = (time.perf_counter() - began) / len(found), generation.samples
+        answers = [self._read(new, seconds, rows[place // times], ends) for place, new in enumerate(found)]
+        return [answers[place : place + times] for place in range(0, len(answers), times)]
 
-    def _read(self, new: list[int], seconds: float, row: Row) -> Answer:
-        ends = self.base.model.generation_config.eos_token_id
-        end = next((place for place, token in enumerate(new) if token in ends), None)
-        text = self.base.tokenizer.decode(new[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Answer(text, len(row), len(new) if end is None else end + 1, seconds, end is not None)
+    def _read(self, new: list[int], seconds: float, row: Row, ends: set[int]) -> Answer:
+        stopped = new[-1] in ends
+        text = self.base.tokenizer.decode(
+            new[:-1] if stopped else new, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return Answer(text, len(row), len(new), seconds, stopped)
 
 
 def predict(

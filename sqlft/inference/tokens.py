@@ -8,20 +8,30 @@ a date that changes daily.
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlft.problems import Problem, WrongUse
 
 Chat = list[dict[str, str]]
 
 
-class Row(NamedTuple):
-    """Token ids of one chat; `completion` ends with the end-of-turn token, and is empty where no answer was given."""
+@dataclass(frozen=True)
+class Row:
+    """Token ids of one chat.
+
+    Attributes:
+        completion: Ends with the end-of-turn token; empty where no answer was given.
+        prefix: How many of the prompt's first ids all chats of the call with the same system message share: at least
+            one, and less than the prompt has.
+    """
 
     id: str
     prompt: list[int]
     completion: list[int]
+    prefix: int = 0
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.completion)
@@ -66,7 +76,20 @@ def tokenize_chats(
             problems.append(Problem(f"example {name}", "tokens", *error.args))
     if problems:
         raise WrongUse(problems)
-    return rows
+    return _with_prefixes(rows, [chat[0]["content"] if chat[0]["role"] == "system" else "" for chat in chats])
+
+
+def _with_prefixes(rows: list[Row], systems: Sequence[str]) -> list[Row]:
+    keys = [(row.prompt[0], system) for row, system in zip(rows, systems, strict=True)]
+    prompts = defaultdict(list)
+    for key, row in zip(keys, rows, strict=True):
+        prompts[key].append(row.prompt)
+    lengths = {}
+    for key, found in prompts.items():
+        first, last = min(found), max(found)  # in order, these two differ soonest
+        same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        lengths[key] = min(same, min(map(len, found)) - 1)
+    return [replace(row, prefix=lengths[key]) for key, row in zip(keys, rows, strict=True)]
 
 
 def summarize_lengths(rows: Sequence[Row]) -> dict[str, float]:

@@ -26,6 +26,8 @@ REMOVED = {
     "torch_dtype": "Write model.dtype.",
     "dtype": "Write model.dtype.",
 }
+OWN = {"shared_prefix": ("auto", True, False)}
+"""Keys of `training` that are sqlft's own, and what they may be; the first is the default."""
 # key -> what it may be, and why nothing else
 _BOUND: dict[str, tuple[tuple[Any, ...], str]] = {
     "output_dir": ((), "it is runs/NAME. Write `name` at the top"),
@@ -71,11 +73,14 @@ def sftconfig(recipe: Recipe, *, evaluate: bool = True) -> Any:
     """
     from trl import SFTConfig
 
-    given = dict(recipe.training)
+    given = {key: value for key, value in recipe.training.items() if key not in OWN}
     hints = typing.get_type_hints(SFTConfig)
     keys = [field.name for field in dataclasses.fields(SFTConfig) if field.init]
-    problems = []
-    for key in recipe.training:
+    problems: list[Problem] = []
+    for key, values in OWN.items():
+        if recipe.training.get(key, values[0]) not in values:
+            problems.append(_problem(recipe, key, "it is auto, true or false"))
+    for key in given:
         if why := _refusal(key, given[key], keys):
             problems.append(_problem(recipe, key, *why))
             continue

@@ -88,7 +88,7 @@ def train(recipe: Recipe, *, resume: bool = False, progress: Progress | None = N
         for note in prepare_checkpoints(recipe, identity, resume) if args.should_save else []:
             tell(Status(note=note))
         args.distributed_state.wait_for_everyone()
-        trainer = _trainer(recipe, base, args, rows)
+        trainer = _trainer(recipe, base, args, rows, tell)
         trainer.watch(tell, asked)
         checkpoint = last_whole(Path(args.output_dir))
         steps_left = checkpoint is None or trainer.continue_from(checkpoint)
@@ -130,11 +130,13 @@ def _check_processes(args: Any) -> None:
         )
 
 
-def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]]) -> Any:
+def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]], tell: Progress) -> Any:
     from peft import LoraConfig
 
     from sqlft.training.sft import Collator, Trainer
+    from sqlft.training.sharing import shares
 
+    pad = base.tokenizer.pad_token_id
     lora = LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.lora.r,
@@ -146,7 +148,7 @@ def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]]) 
         trainer = Trainer(
             model=base.model,
             args=args,
-            data_collator=Collator(base.tokenizer.pad_token_id),
+            data_collator=Collator(pad),
             train_dataset=as_dataset(rows["train"]),
             eval_dataset=as_dataset(rows["validation"]) if rows["validation"] else None,
             processing_class=base.tokenizer,
@@ -157,6 +159,10 @@ def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]]) 
     if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" and not trainer.is_fsdp_enabled:
         raise SqlftError("FSDP was asked for and is off: accelerate has none on CPUs. Use recipes/accelerate/ddp.yaml.")
     trainer.float32_adapters()
+    collator, note = shares(recipe, trainer.model, rows["train"], pad, args)
+    if collator:
+        trainer.data_collator = collator
+    tell(Status(note=note))
     return trainer
 
 

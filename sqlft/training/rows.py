@@ -55,12 +55,19 @@ def describe_rows(rows: dict[str, list[Row]]) -> str:
 
 
 def as_dataset(rows: Sequence[Row]) -> Any:
-    """A datasets.Dataset of input_ids and labels; the prompt's labels are -100, so that only the answer is learned."""
+    """A datasets.Dataset of input_ids, labels and prefix, the number of first ids that rows share.
+
+    The prompt's labels are -100, so that only the answer is learned.
+    """
     from datasets import Dataset
 
     return Dataset.from_list(
         [
-            {"input_ids": row.prompt + row.completion, "labels": [-100] * len(row.prompt) + row.completion}
+            {
+                "input_ids": row.prompt + row.completion,
+                "labels": [-100] * len(row.prompt) + row.completion,
+                "prefix": row.prefix,
+            }
             for row in rows
         ]
     )

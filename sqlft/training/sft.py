@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,16 +18,19 @@ from sqlft.training.status import Progress, Status
 
 
 class Collator:
-    """Pads rows on the right: ids with the pad token, labels with -100, the mask with 0."""
+    """Pads rows on the right: ids with the pad token, labels with -100, the mask with 0; row_tokens counts the rest."""
 
     def __init__(self, pad: int) -> None:
         self.pad = pad
 
-    def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         width = max(len(row["input_ids"]) for row in rows)
         fills = {"input_ids": self.pad, "labels": -100}
-        padded = {key: [row[key] + [fill] * (width - len(row[key])) for row in rows] for key, fill in fills.items()}
+        padded: dict[str, Any] = {
+            key: [row[key] + [fill] * (width - len(row[key])) for row in rows] for key, fill in fills.items()
+        }
         padded["attention_mask"] = [[1] * n + [0] * (width - n) for n in (len(row["input_ids"]) for row in rows)]
+        padded["row_tokens"] = sum(len(row["input_ids"]) for row in rows)
         return {key: torch.tensor(value) for key, value in padded.items()}
 
 
@@ -51,7 +54,10 @@ class Trainer(SFTTrainer):
 
     @property
     def total_tokens(self) -> int:
-        """Tokens that went through the steps, padding left out, of all processes and of the runs that were resumed."""
+        """Tokens of the rows that went through the steps, of all processes and of the runs that were resumed.
+
+        A prefix that rows shared counts in each of them, so that the figure does not depend on sharing.
+        """
         return int(self._total_train_tokens)
 
     def watch(self, progress: Progress, asked_to_stop: Callable[[], bool]) -> None:
@@ -77,6 +83,20 @@ class Trainer(SFTTrainer):
         self.args.eval_on_start = self.args.eval_on_start and due and not evaluated
         *_, steps = self.set_initial_training_values(self.args, self.get_train_dataloader())
         return bool(state["global_step"] < steps)
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As TRL's, which counts a batch's tokens by its mask: wrong where rows share a prefix."""
+        tokens = self.accelerator.gather_for_metrics(inputs.pop("row_tokens")).sum().item()
+        before = self._total_train_tokens
+        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        if self._total_train_tokens != before:
+            self._total_train_tokens = before + tokens
+            self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
+        return loss
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        cast(Any, self)._signature_columns = list({*(self._signature_columns or ()), "prefix"})
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         logs["train_seconds"] = round(self.train_seconds, 3)

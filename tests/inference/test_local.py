@@ -127,10 +127,10 @@ def test_an_adapter_that_is_not_loaded_is_wrong_use(model):
 
 
 def test_out_of_memory_halves_the_batch_in_its_advice(model, monkeypatch):
-    def generate(**_kwargs):
+    def forward(*_args, **_kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(model._model, "generate", generate)
+    monkeypatch.setattr(model._model, "forward", forward)
     with pytest.raises(SqlftError, match=r"4 questions.*generation\.batch_size: 2"):
         texts(model)
 

@@ -1,0 +1,180 @@
+"""Reads the beginning that rows share once: a batch's rows with one system message become one sequence.
+
+The sequence is the shared prefix and then the rows' suffixes side by side; each suffix sees the prefix and itself, and
+its positions go on where the prefix ends. Loss and gradients are those of whole rows (a test holds them to 1e-5), for a
+fraction of the work where the schema is most of a row. The same idea serves reinforcement learning, where many answers
+share a question: Liu et al. 2025, "Prefix Grouper: Efficient GRPO Training through Shared-Prefix Forward",
+https://arxiv.org/abs/2506.05433.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sqlft.inference.tokens import Row
+from sqlft.problems import Problem, WrongUse
+from sqlft.recipe import Recipe
+from sqlft.training.rows import as_dataset
+
+ENOUGH = 0.3
+"""Share of all tokens above which `training.shared_prefix: auto` shares."""
+Item = dict[str, Any]
+"""A row of the dataset: input_ids, labels, prefix."""
+
+
+@dataclass
+class SharedCollator:
+    """Makes one batch of sequences, each at most `budget` tokens long unless one row alone is longer.
+
+    Attributes:
+        pad: The pad token.
+        budget: Tokens of a sequence: see `best_budget`.
+
+    Returns:
+        input_ids, labels and position_ids (sequences, length); attention_mask (sequences, 1, length, length), true
+        where a token sees another; row_tokens, the tokens that the rows have as they are.
+    """
+
+    pad: int
+    budget: int
+
+    def __call__(self, rows: Sequence[Item]) -> dict[str, torch.Tensor]:
+        sequences = [sequence for group in _groups(rows) for sequence in self._parted(group)]
+        lengths = [s[0]["prefix"] + sum(_suffix(row) for row in s) for s in sequences]
+        width = -(-max(lengths) // 8) * 8  # CUDA's kernels want rows of a mask aligned
+        ids = torch.full((len(sequences), width), self.pad)
+        labels = torch.full_like(ids, -100)
+        positions, owners = torch.zeros_like(ids), torch.full_like(ids, -1)
+        for line, sequence in enumerate(sequences):
+            start = sequence[0]["prefix"]
+            ids[line, :start] = torch.tensor(sequence[0]["input_ids"][:start])
+            positions[line, :start] = torch.arange(start)
+            owners[line, :start] = 0
+            place = start
+            for owner, row in enumerate(sequence, 1):
+                end = place + _suffix(row)
+                ids[line, place:end] = torch.tensor(row["input_ids"][start:])
+                labels[line, place:end] = torch.tensor(row["labels"][start:])
+                positions[line, place:end] = torch.arange(start, len(row["input_ids"]))
+                owners[line, place:end] = owner
+                place = end
+        seen = (owners[:, None, :] == 0) | (owners[:, None, :] == owners[:, :, None])
+        seen &= positions[:, None, :] <= positions[:, :, None]
+        return {
+            "input_ids": ids,
+            "labels": labels,
+            "position_ids": positions,
+            "attention_mask": seen[:, None],
+            "row_tokens": torch.tensor(sum(len(row["input_ids"]) for row in rows)),
+        }
+
+    def _parted(self, group: list[Item]) -> list[list[Item]]:
+        """A group in as few sequences as the budget allows, their tokens as equal as can be."""
+        prefix, suffixes = group[0]["prefix"], sum(map(_suffix, group))
+        parts = min(len(group), math.ceil(suffixes / max(1, self.budget - prefix)))
+        found: list[list[Item]] = [[] for _ in range(parts)]
+        sizes = [0] * parts
+        for row in sorted(group, key=_suffix, reverse=True):
+            least = sizes.index(min(sizes))
+            found[least].append(row)
+            sizes[least] += _suffix(row)
+        return found
+
+
+def _suffix(row: Item) -> int:
+    return len(row["input_ids"]) - int(row["prefix"])
+
+
+def _groups(rows: Sequence[Item]) -> list[list[Item]]:
+    groups: dict[tuple[int, ...], list[Item]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(row["input_ids"][: row["prefix"]])].append(row)
+    return list(groups.values())
+
+
+def shared_share(rows: Sequence[Row]) -> float:
+    """Share of all tokens that stand in a prefix which another row has too."""
+    groups: dict[tuple[int, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(row.prompt[: row.prefix])].append(row)
+    shared = sum(row.prefix for group in groups.values() if len(group) > 1 for row in group)
+    return shared / max(1, sum(map(len, rows)))
+
+
+def best_budget(rows: Sequence[Row], config: Any) -> int:
+    """Tokens of a sequence at which a row costs least.
+
+    A long sequence shares its prefix among many suffixes, which the mask keeps apart but attention computes all the
+    same. With p tokens of prefix, s of a suffix and r the length at which attention costs as much as all products with
+    weights (2 hidden + 1.5 intermediate, for a Llama), a row costs (p + k s)(1 + (p + k s) / r) / k in a sequence of k;
+    the best k is p / s * sqrt(1 + r / p).
+
+    Args:
+        rows: Of the training set.
+        config: The base's, for hidden_size and intermediate_size.
+    """
+    prefix = sum(row.prefix for row in rows) / len(rows)
+    suffix = sum(len(row) - row.prefix for row in rows) / len(rows)
+    reach = 2 * config.hidden_size + 1.5 * config.intermediate_size
+    return math.ceil(prefix + max(1.0, math.sqrt(prefix * (prefix + reach)) / suffix) * suffix)
+
+
+def sees_apart(model: Any, collate: SharedCollator, rows: Sequence[Item]) -> bool:
+    """Whether a model gives two rows the same log-probabilities side by side as each alone.
+
+    It does not where its attention ignores the mask (eager attention) or the positions.
+    """
+    tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
+    pair = sorted(rows, key=_suffix)[:2]
+    together, alone = collate(pair), [SharedCollator(collate.pad, 0)([row]) for row in pair]
+    was_training = model.training
+    model.eval()
+    with torch.no_grad(), torch.random.fork_rng():
+        found = [torch.cat([_learned(model, batch) for batch in batches]) for batches in ([together], alone)]
+    model.train(was_training)
+    differences = (found[0].sort().values - found[1].sort().values).abs()
+    return bool(differences.max() < tolerance)
+
+
+def _learned(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    inputs = {key: value.to(model.device) for key, value in batch.items() if key not in ("labels", "row_tokens")}
+    log_probs = model(**inputs, use_cache=False).logits[:, :-1].float().log_softmax(-1)
+    targets = batch["labels"][:, 1:].to(model.device)
+    return log_probs.gather(-1, targets.clamp(min=0)[..., None])[..., 0][targets >= 0]
+
+
+def shares(recipe: Recipe, model: Any, rows: Sequence[Row], pad: int, args: Any) -> tuple[SharedCollator | None, str]:
+    """Decides whether training shares prefixes, by `training.shared_prefix`; auto: where it pays.
+
+    Returns:
+        The collator, None where rows stay whole; and what was decided, in words.
+
+    Raises:
+        WrongUse: It was asked for, and cannot be exact here.
+    """
+    wanted = recipe.training.get("shared_prefix", "auto")
+    if wanted is False:
+        return None, "rows stay whole, as training.shared_prefix says"
+    share, collate = shared_share(rows), SharedCollator(pad, best_budget(rows, model.config))
+    obstacle = ""
+    if recipe.model.attention != "sdpa":
+        obstacle = f"model.attention: {recipe.model.attention} takes no mask of pairs of tokens. Write sdpa"
+    elif not sees_apart(model, collate, as_dataset(sorted(rows, key=len)[:2]).to_list()):
+        obstacle = f"{recipe.model.base} does not keep rows apart when a mask asks for it. Write false"
+    if obstacle and wanted is True:
+        raise WrongUse(Problem(recipe.where("training", "shared_prefix"), "`training.shared_prefix: true`", obstacle))
+    if obstacle:
+        return None, f"rows stay whole: {obstacle.partition('. ')[0]}"
+    if wanted == "auto" and (share < ENOUGH or args.per_device_train_batch_size == 1):
+        why = f"{share:.0%} of their tokens are shared" if share < ENOUGH else "a batch of one has nothing to share"
+        return None, f"rows stay whole: {why}"
+    return (
+        collate,
+        f"{share:.0%} of all tokens are prefixes that rows share: read once, {collate.budget} tokens at a time",
+    )
