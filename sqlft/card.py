@@ -8,11 +8,12 @@ plain words for columns, a glossary. This module holds its shape alone; `sqlft.d
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sqlft.problems import Problem, WrongUse
 
@@ -23,7 +24,14 @@ def _as_written(value: Any) -> Any:
     return str(value) if isinstance(value, datetime.date) else value
 
 
+def _as_spoken(text: str) -> str:
+    if marks := sorted(set("{}«»") & set(text)):
+        raise ValueError(f"there is a {marks[0]} in it, which no question says; write the word that people use")
+    return text.strip()
+
+
 Scalar = Annotated[int | float | str, BeforeValidator(_as_written)]
+Words = Annotated[str, AfterValidator(_as_spoken)]
 
 
 class _Strict(BaseModel):
@@ -36,10 +44,32 @@ class Column(_Strict):
     name: str
     type: str
     description: str = ""
-    term: str = Field("", description="what people call it, in the singular: 'operating system'")
+    term: Words = Field("", description="what people call it, in the singular: 'operating system'")
     values: list[Scalar] | None = None
     min: Scalar | None = None
     max: Scalar | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if len({isinstance(value, str) for value in self.values or []}) > 1:
+            raise ValueError("values are either all text or all numbers; quote the numbers, or leave the text out")
+        bounds = [_bound(end, self.type) for end in (self.min, self.max) if end is not None]
+        if len(bounds) == 2 and bounds[0] > bounds[1]:
+            raise ValueError(f"min {self.min} is above max {self.max}; write the smaller one as min")
+        return self
+
+
+def _bound(end: Scalar, kind: str) -> Any:
+    """The least or greatest value of a column, as something that its like can be compared with."""
+    plain = re.sub(r"\b(LowCardinality|Nullable)\(", "", kind)
+    if plain.startswith("Date"):
+        try:
+            return datetime.date.fromisoformat(str(end)[:10])
+        except ValueError:
+            raise ValueError(f"{end!r} is no day, and the column is a {kind}; write it as 2024-12-31") from None
+    if re.match(r"U?Int|Float|Decimal", plain) and isinstance(end, str):
+        raise ValueError(f"{end!r} is no number, and the column is a {kind}; write a number without quotes")
+    return end
 
 
 class Table(_Strict):
@@ -47,8 +77,8 @@ class Table(_Strict):
 
     name: str
     description: str = ""
-    noun: str = ""
-    plural: str = Field("", description="the noun's plural; the noun with an s where empty")
+    noun: Words = ""
+    plural: Words = Field("", description="the noun's plural; the noun with an s where empty")
     key: list[str] = Field(default_factory=list, description="columns that identify a row")
     columns: list[Column]
 
@@ -66,7 +96,7 @@ class Relation(_Strict):
 class GlossaryTerm(_Strict):
     """A business term, what it means, and its one definition in SQL over `table` (a metric or a condition)."""
 
-    term: str
+    term: Words
     meaning: str
     table: str = ""
     metric: str = Field("", description="aggregate expression: '100 * countIf(is_fraud = 1) / count()'")
@@ -108,7 +138,11 @@ class SchemaCard(_Strict):
             ) from error
         except ValidationError as error:
             raise WrongUse(
-                Problem(f"{path}: {'.'.join(map(str, e['loc']))}", repr(e["input"])[:80], e["msg"])
+                Problem(
+                    f"{path}: {'.'.join(map(str, e['loc']))}",
+                    repr(e["input"])[:80],
+                    e["msg"].removeprefix("Value error, "),
+                )
                 for e in error.errors()
             ) from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a 30th of February

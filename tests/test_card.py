@@ -86,3 +86,20 @@ def test_what_yaml_cannot_read_is_a_sentence_too(tmp_path, text):
     (tmp_path / "schema.yaml").write_bytes(text)
     with pytest.raises(WrongUse, match="not YAML"):
         SchemaCard.load(tmp_path / "schema.yaml")
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ("type: UInt8, min: 90, max: 10", "min 90 is above max 10"),
+        ("type: Date, min: 2024-01-01, max: 2020-01-01", "min 2024-01-01 is above max 2020-01-01"),
+        ("type: Nullable(Int32), min: young", "'young' is no number"),
+        ("type: DateTime64(3), max: soon", "'soon' is no day"),
+        ("type: String, values: [DE, 1]", "either all text or all numbers"),
+        ("type: String, term: '{land}'", r"there is a \{ in it"),
+    ],
+)
+def test_what_no_column_can_hold_is_said(tmp_path, column, why):
+    (tmp_path / "schema.yaml").write_text("tables: [{name: a, columns: [{name: b, %s}]}]" % column)  # noqa: UP031
+    with pytest.raises(WrongUse, match=why):
+        SchemaCard.load(tmp_path / "schema.yaml")

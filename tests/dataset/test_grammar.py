@@ -205,3 +205,32 @@ def test_one_wording_means_one_query_whatever_its_values(teacher: TemplateTeache
     twofold = [list(sqls.values()) for sqls in found.values() if len(sqls) > 1]
     unlike = [pair for pair in twofold if len({re.sub(r"\b(os|browser)\b", "", masked(e.sql)) for e in pair}) > 1]
     assert not unlike
+
+
+def test_names_and_values_that_want_quotes_have_them(shop: Database) -> None:
+    card = SchemaCard.model_validate(
+        {
+            "tables": [
+                {
+                    "name": "my-shop.the users",
+                    "noun": "user",
+                    "key": ["id"],
+                    "columns": [
+                        {"name": "id", "type": "UInt64"},
+                        {"name": "home land", "type": "String", "values": ["Côte d'Ivoire", "a\\b"]},
+                        {"name": "mark", "type": "String", "values": ["{0}", "«x|y»"]},
+                        {"name": "age", "type": "UInt8", "min": 18, "max": 90},
+                    ],
+                }
+            ]
+        }
+    )
+    shop.command("CREATE DATABASE `my-shop`")
+    columns = "id UInt64, `home land` String, mark String, age UInt8"
+    shop.command(f"CREATE TABLE `my-shop`.`the users` ({columns}) ENGINE = Memory")
+    shop.command(r"INSERT INTO `my-shop`.`the users` VALUES (1, 'Côte d''Ivoire', '{0}', 20), (2, 'a\\b', '«x|y»', 30)")
+    found = TemplateTeacher(card, 0).examples(60)
+    assert any("d''Ivoire" in example.sql for example in found)
+    for example in found:
+        shop.run(example.sql)
+        assert not set("{}«»") & set(example.question)

@@ -27,13 +27,17 @@ def render(sql: str, base: Roles) -> str:
         taken = set(aliases.values())
         aliases.setdefault(table, next(a for a in (letter, *(f"{letter}{i}" for i in range(2, 99))) if a not in taken))
     if len(aliases) == 1:
-        return _MARK.sub(lambda m: _name(m[2]), sql.replace("{from}", base.name))
+        return _MARK.sub(lambda m: _name(m[2]), sql.replace("{from}", _named(base.name)))
     (_, alias), *others = aliases.items()
-    tables = f"{base.name} AS {alias}"
+    tables = f"{_named(base.name)} AS {alias}"
     for table, alias in others:
         link = next(link for link in base.links if link.parent.name == table)
-        tables += f" JOIN {table} AS {alias} ON {link.left.sql} = {link.right.sql}"
+        tables += f" JOIN {_named(table)} AS {alias} ON {link.left.sql} = {link.right.sql}"
     return _MARK.sub(lambda m: f"{aliases[m[1]]}.{_name(m[2])}", sql.replace("{from}", tables))
+
+
+def _named(table: str) -> str:
+    return ".".join(map(_name, table.split(".", 1)))
 
 
 def _name(column: str) -> str:

@@ -188,6 +188,8 @@ def _read_table(table: Table, card: SchemaCard) -> Roles:
             continue
         if re.search(r"Array\(|Map\(|Tuple\(", column.type):
             continue
+        if any(set("{}«»") & set(str(value)) for value in column.values or []):
+            continue  # a frame's slots and a column's marks are written with these
         if "Bool" in column.type or (bounds == (0, 1) and "Int" in column.type):
             roles.flags.append(item)
         elif column.values:
