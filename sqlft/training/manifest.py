@@ -46,6 +46,7 @@ def describe_identity(recipe: Recipe, base: Base, args: Any) -> dict[str, Any]:
         "data_sha256": {split: hash_file(path) for split, path in files.items() if path.is_file()},
         "lora": recipe.lora.model_dump(mode="json"),
         "seed": args.seed,
+        "optimizer": {key: getattr(args, key) for key in ("optim", "learning_rate", "weight_decay")},
         "batch": args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
     }
 

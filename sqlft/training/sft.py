@@ -162,6 +162,9 @@ class Watch(TrainerCallback):
             torch.distributed.all_reduce(stop)
         if stop > 0:
             control.should_save = control.should_training_stop = True
+        elif state.global_step >= state.max_steps and args.eval_strategy != "no":
+            # or the steps after the last multiple of eval_steps could never be the best
+            control.should_save = control.should_evaluate = True
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         logs: dict[str, float] = kwargs["logs"]

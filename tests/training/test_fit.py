@@ -200,6 +200,11 @@ def test_progress_tells_rows_steps_speed_and_time_left(make_recipe):
     assert "tokens/s" in str(steps[0]) and "left" in str(steps[0]) and steps[-1].seconds_left == 0
 
 
+def test_the_last_step_is_evaluated_whatever_eval_steps_divides(make_recipe):
+    curve = train(make_recipe("training.max_steps=3", "training.save_steps=2")).manifest["curve"]
+    assert [entry["step"] for entry in curve if "eval_loss" in entry] == [0, 2, 3]
+
+
 def test_without_a_dataset_it_says_to_build_one(make_recipe):
     recipe = make_recipe()
     shutil.rmtree("runs/run/dataset")

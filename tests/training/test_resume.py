@@ -123,8 +123,8 @@ def test_a_run_is_not_resumed_under_another_recipe_or_other_data(copied):
     Path("runs/run/run.json").unlink()
     data = Path("runs/run/dataset/train.jsonl")
     data.write_text("".join(data.read_text().splitlines(keepends=True)[1:]))
-    with pytest.raises(WrongUse, match=r"begun with another data_sha256, lora"):
-        train(copied("lora.r=8"), resume=True)
+    with pytest.raises(WrongUse, match=r"begun with another data_sha256, lora, optimizer"):
+        train(copied("lora.r=8", "training.learning_rate=0.02"), resume=True)
     assert is_whole(CHECKPOINTS / "checkpoint-6")
 
 
