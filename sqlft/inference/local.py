@@ -145,16 +145,16 @@ class LocalModel:
         """Answers rows that begin with the same `prefix` ids."""
         import torch
 
-        from sqlft.inference.decode import decode, read_prefix
+        from sqlft.inference.decode import can_share, decode, read_prefix
 
-        began, start = time.perf_counter(), rows[0].prefix
+        began, start = time.perf_counter(), rows[0].prefix if can_share(self._model) else 0
         shared = (adapter, tuple(rows[0].prompt[:start]))
         ends = set(self.base.model.generation_config.eos_token_id)
         try:
             with torch.inference_mode():
                 if self._prefix is None or self._prefix[0] != shared:
                     self._prefix = None  # frees the last one first
-                    self._prefix = shared, read_prefix(self._model, shared[1])
+                    self._prefix = shared, read_prefix(self._model, shared[1]) if start else None
                 found = decode(
                     self._model,
                     self._prefix[1],

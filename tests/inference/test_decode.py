@@ -1,10 +1,12 @@
 """Decoding from a shared prefix says what transformers' own `generate` says, token by token."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from sqlft.inference import decode as room
-from sqlft.inference.decode import decode, read_prefix
+from sqlft.inference.decode import can_share, decode, read_prefix
 from sqlft.inference.load import load_base
 from sqlft.recipe import Generation, Model
 
@@ -79,12 +81,37 @@ def test_a_narrow_nucleus_is_greedy(base):
     assert ours(base, drawn, {6}) == ours(base, Generation(max_new_tokens=12), {6})
 
 
-def test_keys_are_written_in_place(base):
+def test_keys_are_written_in_place():
+    layer, new = room._Roomy(room=4), torch.randn(2, 3, 1, 5)
+    keys, values = layer.update(new, -new)
+    where = keys.data_ptr()
+    keys, values = layer.update(2 * new, new)
+    assert keys.data_ptr() == where and layer.get_seq_length() == 2
+    assert torch.equal(keys, torch.cat([new, 2 * new], 2)) and torch.equal(values, torch.cat([-new, new], 2))
+
+
+def test_a_model_that_cannot_share_is_asked_with_whole_prompts(base):
+    generation = Generation(max_new_tokens=24)
+    whole = [PREFIX + suffix for suffix in SUFFIXES]
     with torch.inference_mode():
-        (keys, values), *_ = read_prefix(base.model, PREFIX)
-        layer = room._Roomy(keys, values, rows=2, room=3)
-        where = layer.keys.data_ptr()
-        new = torch.ones(2, keys.shape[1], 1, keys.shape[3])
-        got, _ = layer.update(new, new)
-    assert got.data_ptr() == where and layer.get_seq_length() == len(PREFIX) + 1
-    assert torch.equal(got[1, :, :-1], keys[0]) and torch.equal(got[:, :, -1:], new)
+        assert decode(base.model, None, whole, generation, 2, {6}) == ours(base, generation, {6})
+
+
+@pytest.mark.parametrize(
+    ("change", "can"),
+    [
+        ({}, True),
+        ({"model_type": "gemma2"}, False),
+        ({"sliding_window": 4096}, False),
+        ({"sliding_window": 4096, "use_sliding_window": False}, True),
+        ({"_attn_implementation": "eager"}, False),
+    ],
+)
+def test_what_can_share(change, can):
+    config = SimpleNamespace(**{"model_type": "llama", "_attn_implementation": "sdpa", **change})
+    assert can_share(SimpleNamespace(config=config)) is can
+
+
+def test_the_model_attends_as_before_afterwards(base):
+    ours(base, Generation(max_new_tokens=2), {6})
+    assert base.model.config._attn_implementation == "sdpa"
