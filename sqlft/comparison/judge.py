@@ -135,13 +135,18 @@ def _compare_digests(gold: tuple[str, Result], prediction: tuple[str, Result], d
     if gap:
         return deny("mismatch", ["missing_columns" if gap < 0 else "extra_columns", "too_large"])
     try:
-        ours, theirs = digest(gold[0]), digest(prediction[0])
+        ours = digest(gold[0])
+    except QueryError as error:
+        return deny("undetermined", ["too_large"], error=str(error))
+    try:
+        theirs = digest(prediction[0])
         if ours[0] != theirs[0]:
             return deny("mismatch", ["row_count", "too_large"], row_count=[ours[0], theirs[0]])
         if ours != theirs and (other := _in_gold_order(gold, prediction, digest)):
             theirs = digest(other)
     except QueryError as error:
-        return deny("undetermined", ["too_large"], error=str(error))
+        # gold was read whole within the limits, and the prediction cannot be: that is its own fault, and costs no other
+        return deny("invalid", ["too_large"], error=str(error))
     if ours != theirs:
         return deny("mismatch", ["rows", "too_large"])
     outline = read_outline(gold[0])

@@ -168,3 +168,16 @@ def test_past_the_row_limit_counts_and_digests_decide() -> None:
     assert judge(gold, cut, "longer", digest).reasons == ["row_count", "too_large"]
     assert judge(gold, cut, "turned;", lambda sql: digest(sql.rstrip(";"))).strict, "its columns in another order"
     assert judge(gold, cut, "same").status == "undetermined", "nobody was there to ask"
+
+
+@pytest.mark.parametrize(("fails", "status"), [("gold", "undetermined"), ("pred", "invalid")])
+def test_only_a_gold_that_cannot_be_read_whole_judges_nobody(fails: str, status: str) -> None:
+    cut = Result(["a"], [(1,)], total_rows=50_000)
+    gold = prepare_gold("gold", lambda *_: cut)
+
+    def digest(sql: str) -> tuple[int, str]:
+        if sql == fails:
+            raise QueryError("10 s are over", kind="timeout")
+        return 50_000, "a"
+
+    assert judge(gold, cut, "pred", digest).status == status
