@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlft.problems import Problem, WrongUse
+from sqlft.prompts import date_string
 
 Chat = list[dict[str, str]]
 
@@ -45,7 +46,7 @@ def tokenize_chats(
             the row, the end-of-turn token last, not longer than the context.
     """
     special = set(tokenizer.all_special_tokens) | set(tokenizer.get_added_vocab())
-    day = date.strftime("%d %b %Y")
+    day = date_string(date)
     prompts = _ids(tokenizer, [[m for m in chat if m["role"] != "assistant"] for chat in chats], day, True)
     wholes = _ids(tokenizer, chats, day, False)
     rows, problems = [], []
