@@ -85,11 +85,13 @@ def dropped(report: BuildReport) -> str:
 
 def leakage(report: BuildReport) -> str:
     """One sentence on the golden questions."""
-    found = {name: count for name, count in report.rejected.items() if "golden" in name or "leak" in name}
+    if not any(_is_leak(name) for name, _, _ in report.steps):
+        return "The pairs were not compared with the golden questions: that step was off."
+    found = {name: count for name, count in report.rejected.items() if _is_leak(name)}
     if not found:
-        return "No pair asks a golden question or has the SQL of one; none had to be dropped for it."
+        return "All pairs were compared with the golden questions, and none had to be dropped for leaking one."
     named = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in found.items())
-    return f"{sum(found.values()):,} pairs were dropped since they leak golden questions: {named}. None is left."
+    return f"{sum(found.values()):,} pairs were dropped since they leak golden questions: {named}."
 
 
 def waterfall(report: BuildReport) -> list[tuple[str, int, int]]:
@@ -97,13 +99,17 @@ def waterfall(report: BuildReport) -> list[tuple[str, int, int]]:
     steps = [(name.replace("_", " "), came, lost) for name, came, lost in report.steps]
     after = sum(report.rejected.values()) - sum(lost for _, _, lost in steps)
     left = steps[-1][1] - steps[-1][2] if steps else 0
-    return [*steps, *([("dividing into parts", left, after)] if after else [])]
+    return [*steps, *([("dividing into parts", left, after)] if after > 0 else [])]
 
 
 def count_constructs(examples: list[Example]) -> list[tuple[str, int]]:
     """(construct, pairs whose SQL shows it), the commonest first; one pair may show several."""
     counts = [(one.name, sum(one.is_in(example.sql) for example in examples)) for one in axes().constructs]
     return sorted(counts, key=lambda pair: -pair[1])
+
+
+def _is_leak(name: str) -> bool:
+    return "golden" in name or "leak" in name
 
 
 def _header(report: BuildReport) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from sqlft.report.drawing import CASING, FATES, MODELS, add_legend, drawing, fit, svg
 
-LONGEST_LABEL = 24
+LONGEST_LABEL = 30
+BARS = 30
 
 
 def waterfall_plot(steps: Sequence[tuple[str, int, int]]) -> Markup:
@@ -25,7 +26,7 @@ def waterfall_plot(steps: Sequence[tuple[str, int, int]]) -> Markup:
             axes.barh(row, came - lost, 0.72, color=FATES["match"], label=passed)
             axes.barh(row, lost, 0.72, left=came - lost, color=FATES["invalid"], label=gone)
             axes.text(came + 0.015 * most, row, f"−{lost:,}" if lost else "", va="center", fontsize=10)
-        axes.set_yticks(range(len(steps)), [fit(name, LONGEST_LABEL) for name, _, _ in steps])
+        axes.set_yticks(range(len(steps)), [fit(name, LONGEST_LABEL) for name, _, _ in steps], fontsize=10)
         axes.invert_yaxis()
         axes.set_xlim(0, 1.13 * most)
         axes.set_xlabel("pairs")
@@ -44,7 +45,9 @@ def lengths_plot(what: str, unit: str, lengths: Sequence[int]) -> Markup:
     """
     with drawing(2.4) as (figure, axes):
         widest = max(lengths, default=0)
-        axes.hist(lengths, bins=min(30, max(1, widest)), color=MODELS[1], edgecolor=CASING, linewidth=0.8)
+        wide = 1 + widest // BARS  # whole numbers, so that no bar holds more of them than its neighbours
+        bars = range(0, widest + 2 * wide, wide)
+        axes.hist(lengths, bins=list(bars), color=MODELS[1], edgecolor=CASING, linewidth=0.8)
         axes.set_xlim(left=0)
         axes.set_xlabel(unit)
         axes.yaxis.grid(True)

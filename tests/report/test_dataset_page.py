@@ -92,7 +92,7 @@ def test_the_page_says_what_is_in_the_set_and_what_was_dropped(report: BuildRepo
     for wanted in (
         "25 pairs to train on and 5 held out, of 40 that gpt-4o wrote.",
         "10 of 40 were dropped (25%), most often: 4 error, 3 empty, 2 golden question, 1 shared sql.",
-        "2 pairs were dropped since they leak golden questions: 2 golden question. None is left.",
+        "2 pairs were dropped since they leak golden questions: 2 golden question.",
         "1 of 2 seeds ask a golden question",
         "25 of 30",  # the cell of easy counts
         "easy · count · shop.users · terse · May 2023 · adult",
@@ -112,7 +112,7 @@ def test_the_plots_tell_the_waterfall_the_constructs_and_the_lengths(report: Bui
     assert "dividing into parts: 1 of 31 dropped" in told[0]
     assert told[1].startswith("Constructs in the SQL. ") and "count: 30" in told[1]
     assert told[2] == "Length of questions: 7 to 7 words, median 7."
-    assert told[3] == "Length of SQL: 46 to 47 characters, median 47."
+    assert told[3] == "Length of SQL: 44 to 45 characters, median 45."
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
 
@@ -137,7 +137,9 @@ def test_the_page_loads_nothing_and_runs_nothing(report: BuildReport) -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_a_teacher_or_a_database_wrote_stays_text(tmp_path: Path, text: str) -> None:
     slot = Slot(level="", construct=text, tables=[text], style=text, dates=text, term=text, category=text)
-    row = example(1, question=f"Q {text}", sql=text, comment=text, source=text, template=text, tags=[text], slot=slot)
+    row = example(
+        1, id="r1", question=f"Q {text}", sql=text, comment=text, source=text, template=text, tags=[text], slot=slot
+    )
     row.checks = row.seeds = [text]
     found = made(tmp_path, {}, name=text, notes=[text], rejected={text: 1}, coverage={"style": {text: COUNTS}})
     found.steps = [(text, 40, 1)]
@@ -178,10 +180,17 @@ def test_the_card_s_header_is_what_the_hub_reads(report: BuildReport) -> None:
         "| train | 25 | what a model learns from |",
         "| count | 30 |",
         "| terse | 30 | 25 |",
-        "None is left. The golden set is `golden.jsonl`",
+        "2 golden question. The golden set is `golden.jsonl`",
         "follow the terms of the teacher",
     ):
         assert wanted in text, wanted
+
+
+def test_a_set_that_was_not_compared_with_the_golden_questions_says_so(tmp_path: Path) -> None:
+    off = made(tmp_path, {"train": [example(1)]}, steps=[("runs", 40, 4)], rejected={"error": 4})
+    on = made(tmp_path, {"train": [example(1)]}, rejected={"error": 4})
+    assert "not compared with the golden questions" in write_dataset_card(off, recipe()).read_text()
+    assert "compared with the golden questions, and none had to" in write_dataset_card(on, recipe()).read_text()
 
 
 def test_the_card_of_the_grammar_names_no_model(tmp_path: Path) -> None:
