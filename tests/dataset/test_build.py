@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import sqlft
 from sqlft.card import SchemaCard
 from sqlft.database import Database, open_gate
 from sqlft.database.shop import fill_shop
@@ -271,3 +272,16 @@ def test_what_the_grammar_writes_has_no_time_and_all_else(recipe):
     assert {frozenset(line) for line in lines} == {frozenset(Example.model_fields)}  # the same columns everywhere
     assert all(line["teacher"] == "template" and line["time"] is None and line["template"] for line in lines)
     assert all(line["fingerprint"] and line["checks"] for line in lines)
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_the_api_leaves_a_page_and_a_card_beside_the_parts_and_chats_where_asked(recipe):
+    made = recipe(teacher={"kind": "template", "examples": 30}, split={"validation": 5})
+    report = sqlft.build(made)
+    train = f"{report.counts['train']} pairs to train on"
+    assert train in (report.folder / "dataset.html").read_text()
+    assert train in (report.folder / "dataset_card.md").read_text()
+    assert not (report.folder / "trl").exists()
+    sqlft.build(made, format="trl")
+    lines = (report.folder / "trl" / "train.jsonl").read_text().splitlines()
+    assert len(lines) == report.counts["train"] and set(json.loads(lines[0])) >= {"prompt", "completion"}
