@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 
 from sqlft.report.drawing import CASING, FATES, MODELS, add_legend, drawing, fit, svg
 
@@ -51,7 +52,7 @@ def lengths_plot(what: str, unit: str, lengths: Sequence[int]) -> Markup:
         axes.set_xlim(left=0)
         axes.set_xlabel(unit)
         axes.yaxis.grid(True)
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         told = f"{min(lengths, default=0)} to {widest} {unit}, median {median(lengths or [0]):g}"
         return svg(figure, f"Length of {what}: {told}.")
 

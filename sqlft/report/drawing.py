@@ -18,6 +18,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sqlft.report.markup import clean
+
 INK, GRID, CASING = "#010101", "#010102", "#010103"
 MODELS = [f"#0a00{i:02x}" for i in range(6)]
 FATES = {
@@ -49,7 +51,8 @@ def add_legend(figure: Figure, columns: int = 3) -> None:
 
 
 def fit(name: str, most: int = 18) -> str:
-    """A label that leaves room for the plot."""
+    """A label that leaves room for the plot, and that fonts can write: half a surrogate pair is an error to them."""
+    name = clean(name)
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
