@@ -130,11 +130,8 @@ def build(
         sandbox, warnings = gate.sandbox, list(gate.warnings)
     cleaned = clean(pairs, outcomes, golden, recipe.clean.max_rows)
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
-    stamp(
-        cleaned.kept,
-        [name for name, _, _ in cleaned.steps],
-        dict(zip((pair.sql for pair in pairs), outcomes, strict=True)),
-    )
+    given = dict(zip((pair.sql for pair in pairs), outcomes, strict=True))
+    stamp(cleaned.kept, [given[example.sql] for example in cleaned.kept], [name for name, _, _ in cleaned.steps])
     by_hand = {id(seed) for seed in own}
     parts = split(
         [example for example in cleaned.kept if id(example) not in by_hand],
