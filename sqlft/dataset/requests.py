@@ -97,13 +97,15 @@ class Requests:
             docs={name: self._docs[name] for name in construct.docs if name in self._docs} if construct else {},
             seeds=seeds,
         )
-        self._shown[number] = hashlib.sha256(text.encode()).hexdigest(), [seed.id for seed in seeds]
-        return [{"role": "user", "content": text}]
+        chat = [{"role": "user", "content": text}]
+        self._shown[number] = _sha256(chat), [seed.id for seed in seeds]
+        return chat
 
     def shown(self, number: int) -> tuple[str, list[str]]:
         """The SHA-256 of its text, and the ids of the seeds in it."""
         if number not in self._shown:
-            self.chat(number)
+            chat = self.chat(number)
+            self._shown.setdefault(number, (_sha256(chat), []))  # a subclass with chats of its own shows no seeds
         return self._shown[number]
 
     def _draw_seeds(self, slot: Slot | None, rng: random.Random) -> list[Example]:
@@ -119,3 +121,7 @@ class Requests:
                 )
             )
         return drawn[:count]
+
+
+def _sha256(chat: Chat) -> str:
+    return hashlib.sha256("\n".join(message["content"] for message in chat).encode()).hexdigest()
