@@ -114,7 +114,14 @@ def _serve(pipe: Any, latency: float, faults: int, pairs: int) -> None:
 def _completion(text: str, prompt_tokens: int) -> bytes:
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     usage = {"prompt_tokens": prompt_tokens, "completion_tokens": len(text) // 4, "total_tokens": prompt_tokens}
-    made = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+    made = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1_764_000_000,
+        "model": "m",
+        "choices": [choice],
+        "usage": usage,
+    }
     return _http(200, json.dumps(made))
 
 

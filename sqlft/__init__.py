@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from sqlft.dataset.build import BuildReport
@@ -28,21 +28,28 @@ def build(
     *,
     yes: bool = False,
     from_failures: Path | None = None,
+    format: Literal["records", "trl"] = "records",
 ) -> BuildReport:
-    """Lets the teacher write pairs, cleans them and splits them into runs/NAME/dataset.
+    """Lets the teacher write pairs, cleans them and splits them into runs/NAME/dataset, with a page and a card.
 
     Args:
         recipe: A recipe, or the path of one.
         overrides: `KEY.SUBKEY=VALUE` each, for a path.
         yes: Agree to what the teacher's calls are estimated to cost, where no budget bounds it.
         from_failures: JSONL of failure categories (category, construct, tables, terms, count) to write pairs about.
+        format: 'trl' writes train and validation as chats too, into a folder trl beside the records.
 
     Raises:
         SqlftError: As `sqlft build` would say it; WrongUse where the recipe or its files are wrong, or where neither a
             budget, nor `yes`, nor somebody at the terminal agrees to the cost.
     """
     from sqlft.dataset.build import build as build_dataset
+    from sqlft.dataset.chat_rows import write_chat_rows
+    from sqlft.dataset.dataset_card import write_dataset_card
     from sqlft.progress import Stages
+    from sqlft.report import write_dataset_page
+
+    recipe = _recipe(recipe, overrides)
 
     with Stages() as stages:
 
@@ -50,7 +57,12 @@ def build(
             stages.say(f"teacher: {estimate}")
             return yes or estimate.bounded or stages.ask("Make these calls?")
 
-        return build_dataset(_recipe(recipe, overrides), progress=stages, confirm=confirm, from_failures=from_failures)
+        report = build_dataset(recipe, progress=stages, confirm=confirm, from_failures=from_failures)
+    write_dataset_card(report, recipe)
+    write_dataset_page(report, recipe)
+    if format == "trl":
+        write_chat_rows(recipe)
+    return report
 
 
 def train(recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, resume: bool = False) -> TrainingRun:

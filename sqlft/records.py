@@ -6,6 +6,7 @@ never dropped in silence.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -54,6 +55,13 @@ class Example(Record):
         id: Stable within its file; `question_id` of the question where none was given.
         source: Who wrote it: 'hand', 'template' or the teacher's model name.
         template: Id of the grammar's template for source 'template', else empty.
+        teacher: The kind of teacher that wrote it, as in the recipe's `teacher.kind`; empty for what a hand wrote.
+        prompt_sha256: SHA-256 of the text that the teacher's model was shown.
+        seeds: Ids of the seeds in that text.
+        checks: The steps of cleaning that it passed, in their order.
+        fingerprint: What its query gave when it was cleaned; see `sqlft.comparison.fingerprint`.
+        time: When the answer that holds it came, in UTC; None for what no endpoint wrote, which is the same whenever
+            it is drawn.
     """
 
     id: str = ""
@@ -65,6 +73,12 @@ class Example(Record):
     level: Level = ""
     tags: list[str] = Field(default_factory=list)
     slot: Slot | None = Field(None, description="what the teacher was asked for")
+    teacher: str = ""
+    prompt_sha256: str = ""
+    seeds: list[str] = Field(default_factory=list)
+    checks: list[str] = Field(default_factory=list)
+    fingerprint: str = ""
+    time: datetime.datetime | None = None
 
     def model_post_init(self, _context: Any) -> None:
         self.id = self.id or question_id(self.question)
@@ -122,13 +136,20 @@ def question_id(question: str) -> str:
     return hashlib.sha256(" ".join(question.lower().split()).encode()).hexdigest()[:12]
 
 
-def write_jsonl(path: Path, records: Iterable[BaseModel]) -> None:
-    """Writes all records, or leaves the old file as it was: a temporary file is renamed when it is complete."""
+def write_jsonl(path: Path, records: Iterable[BaseModel], *, whole: bool = False) -> None:
+    """Writes all records, or leaves the old file as it was: a temporary file is renamed when it is complete.
+
+    Args:
+        path: The file.
+        records: Its lines.
+        whole: Write defaults too. Files that are read as one set by others must have the same fields in each line:
+            datasets.load_dataset refuses a split with a column that the first has not.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as file:
         for record in records:
-            file.write(record.model_dump_json(exclude_defaults=True) + "\n")
+            file.write(record.model_dump_json(exclude_defaults=not whole) + "\n")
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+CREATED = 1_764_000_000  # 2025-11-24 16:00 UTC: when every answer says that it was made
+
 
 @dataclass
 class Fault:
@@ -71,7 +73,7 @@ class OpenAIStub:
         made: dict[str, Any] = {
             "id": "stub",
             "object": "chat.completion",
-            "created": 0,
+            "created": CREATED,
             "model": body["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         }

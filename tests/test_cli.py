@@ -259,9 +259,13 @@ def test_build_prints_what_became_of_the_pairs(run, monkeypatch):
         folder=Path("runs/x"),
         notes=["a note"],
     )
-    monkeypatch.setattr(sqlft, "build", lambda *_, **__: report)
+    asked = []
+    monkeypatch.setattr(sqlft, "build", lambda *_, **options: asked.append(options["format"]) or report)
     code, out, err = run("build", TINY)
     assert code == 0 and "2 empty" in out and "static" in out and err == "sqlft: a note\n"
+    assert str(report.folder / "dataset.html") in out
+    assert run("build", TINY, "--format", "trl")[0] == 0 and asked == ["records", "trl"]
+    assert run("build", TINY, "--format", "parquet")[0] == 2
 
 
 def test_check_exits_with_the_worst_it_found(run, monkeypatch):

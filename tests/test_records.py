@@ -33,6 +33,21 @@ def test_defaults_are_not_written(tmp_path):
     assert json.loads((tmp_path / "e.jsonl").read_text()) == {"id": "a", "question": "q", "sql": "s"}
 
 
+def test_whole_records_have_the_same_fields_in_each_line(tmp_path):
+    examples = [Example(id="a", question="q", sql="s"), Example(id="b", question="q", sql="s", teacher="template")]
+    write_jsonl(tmp_path / "e.jsonl", examples, whole=True)
+    lines = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
+    assert list(lines[0]) == list(lines[1]) == list(Example.model_fields)
+    assert read_jsonl(tmp_path / "e.jsonl", Example) == examples
+
+
+def test_a_row_of_an_earlier_version_is_still_read(tmp_path):
+    old = {"id": "a", "question": "q", "sql": "s", "source": "gpt-4o", "level": "easy", "tags": ["count"]}
+    (tmp_path / "e.jsonl").write_text(json.dumps(old) + "\n")
+    (read,) = read_examples(tmp_path / "e.jsonl")
+    assert read.time is None and read.teacher == "" and read.checks == [] and read.source == "gpt-4o"
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "e.jsonl"
     write_jsonl(path, [Example(question="old", sql="s")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,19 +54,23 @@ def build(
         Path | None,
         typer.Option(metavar="FILE", help="Write about what a model got wrong: JSONL of failure categories."),
     ] = None,
+    format: Annotated[
+        Literal["records", "trl"],
+        typer.Option(help="trl: train and validation as TRL's chats too, in a folder trl beside the records."),
+    ] = "records",
     as_json: Json = False,
 ) -> None:
     """Build the dataset. A teacher writes pairs, the database judges them, the clean ones are split."""
     import sqlft
 
-    report = sqlft.build(recipe, overrides or [], yes=yes, from_failures=from_failures)
+    report = sqlft.build(recipe, overrides or [], yes=yes, from_failures=from_failures, format=format)
     if as_json:
         return print_json(report.to_json())
     from sqlft.console import facts, show
 
     rejected = ", ".join(f"{count} {reason}" for reason, count in report.rejected.items()) or "none"
     rows = [("written", report.written), ("rejected", rejected), *report.counts.items(), ("sandbox", report.sandbox)]
-    show(facts([*rows, ("seconds", f"{report.seconds:.1f}"), ("folder", report.folder)]))
+    show(facts([*rows, ("seconds", f"{report.seconds:.1f}"), ("page", report.folder / "dataset.html")]))
     print_notes(report.notes)
 
 

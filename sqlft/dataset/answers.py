@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import time as clock
+
 from pydantic import BaseModel, model_validator
 
 from sqlft.dataset.journal import Entry, Journal, request_key
@@ -49,6 +52,7 @@ class Answers:
     def __init__(self, recipe: Recipe, requests: Requests, journal: Journal) -> None:
         self._section, self._requests, self.journal = recipe.teacher, requests, journal
         self._pairs: dict[int, list[Pair]] = {}
+        self._times: dict[int, datetime.datetime | None] = {}
         self.have = self.kept = self.barren = 0
 
     def __len__(self) -> int:
@@ -67,20 +71,21 @@ class Answers:
         """Takes the answer from the journal; False where it has none."""
         if key not in self.journal.answers:
             return False
-        self._take(number, Pairs.model_validate(self.journal.answers[key]).pairs)
+        self._take(number, Pairs.model_validate(self.journal.answers[key]).pairs, self.journal.times[key])
         self.kept += 1
         return True
 
-    def add(self, number: int, key: str, pairs: Pairs, cost: Cost) -> None:
-        """Writes a new answer down, and takes it."""
-        self.journal.add(Entry(key=key, number=number, answer=pairs.model_dump(), **vars(cost)))
-        self._take(number, pairs.pairs)
+    def add(self, number: int, key: str, pairs: Pairs, cost: Cost, created: int = 0) -> None:
+        """Writes a new answer down, and takes it; `created` is its Unix time, 0 where the endpoint does not say."""
+        time = datetime.datetime.fromtimestamp(created or int(clock.time()), datetime.UTC)
+        self.journal.add(Entry(key=key, number=number, answer=pairs.model_dump(), time=time, **vars(cost)))
+        self._take(number, pairs.pairs, time)
         self.barren += not pairs.pairs
 
     def add_fault(self, number: int, key: str, fault: str, cost: Cost) -> None:
         """Writes down an answer that cannot be read: it costs, holds no pair, and another build asks again."""
         self.journal.add(Entry(key=key, number=number, fault=fault, **vars(cost)))
-        self._take(number, [])
+        self._take(number, [], None)
         self.barren += 1
 
     def check_fruitful(self) -> None:
@@ -125,12 +130,12 @@ class Answers:
         said = [[(pair.question, pair.sql) for pair in self._pairs[number]] for number in numbers]
         return request_key(round=numbers.start, pairs=said)
 
-    def _take(self, number: int, pairs: list[Pair]) -> None:
-        self._pairs[number] = pairs
+    def _take(self, number: int, pairs: list[Pair], time: datetime.datetime | None) -> None:
+        self._pairs[number], self._times[number] = pairs, time
         self.have += len(pairs)
 
     def _example(self, pair: Pair, number: int) -> Example:
-        slot = self._requests.slot(number)
+        slot, (prompt, seeds) = self._requests.slot(number), self._requests.shown(number)
         return Example(
             question=pair.question.strip(),
             sql=pair.sql.strip(),
@@ -138,4 +143,8 @@ class Answers:
             source=self._section.model,
             level=slot.level if slot else "",
             slot=slot,
+            teacher=self._section.kind,
+            prompt_sha256=prompt,
+            seeds=seeds,
+            time=self._times[number],
         )

@@ -19,7 +19,7 @@ from sqlft.dataset.openai_teacher import USUAL_TOKENS
 from sqlft.dataset.requests import Requests
 from sqlft.dataset.written import Confirm, Estimate, Progress, Survey, Written
 from sqlft.inference.batch import HALF, UNDER_WAY, BatchApi
-from sqlft.inference.endpoint import Chat, answer_format, read_completion
+from sqlft.inference.endpoint import Chat, answer_format, created_at, read_completion
 from sqlft.inference.prices import Cost, Meter
 from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.recipe import Recipe
@@ -190,7 +190,7 @@ class BatchTeacher:
         usage = said.usage
         cost = self._meter.count(usage.prompt_tokens, 0, usage.completion_tokens) if usage else Cost()
         try:
-            answers.add(number, key, read_completion(said, Pairs), cost)
+            answers.add(number, key, read_completion(said, Pairs), cost, created_at(said))
         except ValueError as error:
             answers.add_fault(number, key, str(error), cost)
 

@@ -15,6 +15,7 @@ from sqlft.card import SchemaCard
 from sqlft.database import open_gate
 from sqlft.dataset.clean import clean, count_validity
 from sqlft.dataset.fold import fold_question
+from sqlft.dataset.provenance import stamp
 from sqlft.dataset.queries import Queries
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
 from sqlft.dataset.split import Parts, split
@@ -129,6 +130,8 @@ def build(
         sandbox, warnings = gate.sandbox, list(gate.warnings)
     cleaned = clean(pairs, outcomes, golden, recipe.clean.max_rows)
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
+    given = dict(zip((pair.sql for pair in pairs), outcomes, strict=True))
+    stamp(cleaned.kept, [given[example.sql] for example in cleaned.kept], [name for name, _, _ in cleaned.steps])
     by_hand = {id(seed) for seed in own}
     parts = split(
         [example for example in cleaned.kept if id(example) not in by_hand],
@@ -139,7 +142,7 @@ def build(
     rejected = [*cleaned.rejected, *parts.rejected]
     write_jsonl(folder / "rejected.jsonl", rejected)
     for part in PARTS:
-        write_jsonl(folder / f"{part}.jsonl", getattr(parts, part))
+        write_jsonl(folder / f"{part}.jsonl", getattr(parts, part), whole=True)
     coverage = count_coverage(written.examples, cleaned.kept)
     report = BuildReport(
         name=recipe.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -20,12 +21,14 @@ class Entry(Record):
         key: Hash of the request.
         number: The request's place in the build.
         answer: What was answered; None where it could not be read, which costs and counts but answers nothing.
+        time: When an answer came; a build that goes on takes it from here.
     """
 
     key: str
     number: int
     answer: Any = None
     fault: str = ""
+    time: datetime.datetime | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     dollars: float | None = Field(None, description="None where the model's price is not known")
@@ -50,6 +53,7 @@ class Journal:
         self.mended = _cut_half_line(path)
         self.entries = read_jsonl(path, Entry)
         self.answers = {entry.key: entry.answer for entry in self.entries if entry.answer is not None}
+        self.times = {entry.key: entry.time for entry in self.entries}
         self._file = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Journal:
@@ -62,6 +66,7 @@ class Journal:
         self._file.write(entry.model_dump_json(exclude_defaults=True) + "\n")
         self._file.flush()
         self.entries.append(entry)
+        self.times[entry.key] = entry.time
         if entry.answer is not None:
             self.answers[entry.key] = entry.answer
 

@@ -125,7 +125,7 @@ class OpenAITeacher:
         except MalformedAnswer as error:
             answers.add_fault(number, key, str(error), error.cost)
         else:
-            answers.add(number, key, answer.value, answer.cost)
+            answers.add(number, key, answer.value, answer.cost, answer.created)
         answers.check_fruitful()
 
     async def _judge(self, answers: Answers, numbers: range) -> None:

@@ -6,6 +6,7 @@ journal does not hold.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping, Sequence
 
@@ -57,6 +58,7 @@ class Requests:
             raise WrongUse(Problem(where, "`teacher.slots: false`", why, "Write true, or leave --from-failures out."))
         self._recipe, self._card, self._docs = recipe, card, docs or {}
         self._seeds = [with_format(seed, recipe.prompt.format_clause) for seed in seeds]
+        self._shown: dict[int, tuple[str, list[str]]] = {}
         self.plan: Plan | None = None
         if section.slots:
             size = size or section.requests_per_round
@@ -80,6 +82,7 @@ class Requests:
         """Its messages: the same for the same recipe, card, seeds and, from the third round on, survivors."""
         slot = self.slot(number)
         construct = axes().find_construct(slot.construct) if slot else None
+        seeds = self._draw_seeds(slot, random.Random(f"{self._recipe.seed}:{number}"))
         text = render_prompt(
             "teacher",
             card=self._card,
@@ -92,9 +95,18 @@ class Requests:
             construct=construct.text if construct else "",
             style=axes().styles[slot.style] if slot else "",
             docs={name: self._docs[name] for name in construct.docs if name in self._docs} if construct else {},
-            seeds=self._draw_seeds(slot, random.Random(f"{self._recipe.seed}:{number}")),
+            seeds=seeds,
         )
-        return [{"role": "user", "content": text}]
+        chat = [{"role": "user", "content": text}]
+        self._shown[number] = _sha256(chat), [seed.id for seed in seeds]
+        return chat
+
+    def shown(self, number: int) -> tuple[str, list[str]]:
+        """The SHA-256 of its text, and the ids of the seeds in it."""
+        if number not in self._shown:
+            chat = self.chat(number)
+            self._shown.setdefault(number, (_sha256(chat), []))  # a subclass with chats of its own shows no seeds
+        return self._shown[number]
 
     def _draw_seeds(self, slot: Slot | None, rng: random.Random) -> list[Example]:
         """Those that show the slot's construct come first, then those of its level, each in random order."""
@@ -109,3 +121,7 @@ class Requests:
                 )
             )
         return drawn[:count]
+
+
+def _sha256(chat: Chat) -> str:
+    return hashlib.sha256("\n".join(message["content"] for message in chat).encode()).hexdigest()

@@ -55,10 +55,15 @@ class MalformedAnswer(SqlftError):
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """One answer, read, and what it cost with the malformed ones before it."""
+    """One answer, read, and what it cost with the malformed ones before it.
+
+    Attributes:
+        created: When the endpoint says that it made it, a Unix time; 0 where it does not say.
+    """
 
     value: T
     cost: Cost
+    created: int = 0
 
 
 class Endpoint:
@@ -117,7 +122,7 @@ class Endpoint:
             completion = await self._complete(messages, schema, temperature)
             total = total + self._count(messages, completion)
             try:
-                return Answer(read_completion(completion, schema), total)
+                return Answer(read_completion(completion, schema), total, created_at(completion))
             except ValueError as error:
                 fault = str(error)
             if self.meter.exhausted:
@@ -301,6 +306,12 @@ def read_completion(completion: ChatCompletion, schema: type[T]) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def created_at(completion: ChatCompletion) -> int:
+    """Its Unix time; 0 where the endpoint does not say, or says what is none."""
+    said = getattr(completion, "created", None)  # the client checks no answer's fields
+    return int(said) if isinstance(said, int | float) and 0 < said < 2**33 else 0
 
 
 def _is_local(url: str) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlft.problems import Problem, WrongUse
+from sqlft.prompts import date_string
 
 Chat = list[dict[str, str]]
 
@@ -55,7 +56,7 @@ def tokenize_chats(
             the row, the end-of-turn token last, not longer than the context.
     """
     special = set(tokenizer.all_special_tokens) | set(tokenizer.get_added_vocab())
-    day = date.strftime("%d %b %Y")
+    day = date_string(date)
     prompts = _ids(tokenizer, [[m for m in chat if m["role"] != "assistant"] for chat in chats], day, True)
     wholes = _ids(tokenizer, chats, day, False)
     rows, problems = [], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from functools import cache
 from typing import Any
@@ -34,7 +35,7 @@ def render_chat(card: SchemaCard, question: str, prompt: Prompt, sql: str | None
         card: The database's schema card; the system message depends on it and on `prompt` alone, so that all chats
             about one database share their beginning.
         question: The user's words, untouched.
-        prompt: The recipe's `prompt` section. `prompt.date` is the chat template's `date_string`.
+        prompt: The recipe's `prompt` section. `date_string(prompt.date)` goes to the chat template beside it.
         sql: The answer; None leaves the assistant's turn to the model.
     """
     system = render_prompt("system", card=card, full=prompt.card == "full", format_clause=prompt.format_clause)
@@ -42,6 +43,11 @@ def render_chat(card: SchemaCard, question: str, prompt: Prompt, sql: str | None
     if sql is not None:
         messages.append({"role": "assistant", "content": sql})
     return messages
+
+
+def date_string(date: datetime.date) -> str:
+    """The date as Llama-3.1's chat template writes it into each prompt, where it is handed on as `date_string`."""
+    return date.strftime("%d %b %Y")
 
 
 def hash_prompt(card: SchemaCard, prompt: Prompt) -> str:

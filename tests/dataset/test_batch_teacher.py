@@ -13,6 +13,7 @@ from sqlft.dataset.requests import Requests
 from sqlft.inference.batch import BatchApi
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Recipe
+from tests.openai_stub import CREATED
 
 CARD = SchemaCard(tables=[Table(name="shop.users", columns=[Column(name="age", type="UInt8", min=18, max=90)])])
 
@@ -79,7 +80,14 @@ def _completion(said):
     content = said if isinstance(said, str) else json.dumps(said)
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
     usage = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
-    made = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+    made = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": "m",
+        "choices": [choice],
+        "usage": usage,
+    }
     return {"status_code": 200, "body": made}
 
 

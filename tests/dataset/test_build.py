@@ -1,3 +1,4 @@
+import datetime
 import hashlib
 import json
 from contextlib import nullcontext
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import sqlft
 from sqlft.card import SchemaCard
 from sqlft.database import Database, open_gate
 from sqlft.database.shop import fill_shop
@@ -13,7 +15,7 @@ from sqlft.dataset.fold import fold_question, fold_sql
 from sqlft.problems import WrongUse
 from sqlft.recipe import Limits, Recipe
 from sqlft.records import Example, Rejected, read_jsonl, write_jsonl
-from tests.openai_stub import OpenAIStub
+from tests.openai_stub import CREATED, OpenAIStub
 
 CARD = Path(__file__).parents[2] / "data/ecommerce/schema.yaml"
 SEEDS = [
@@ -241,3 +243,45 @@ def test_coverage_is_reported_and_rounds_know_what_survived(recipe, gate, monkey
     assert any("thinnest coverage" in note for note in report.notes)
     assert "argMax" in json.loads((report.folder / "functions.json").read_text())
     assert all(example.slot for example in read(report, "train"))
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_each_row_says_where_it_comes_from_and_what_it_passed(recipe, stub):
+    report = build(recipe(teacher=openai(stub), split={"validation": 1, "seeds": True}))
+    [asked] = [body["messages"][0]["content"] for body in stub.requests]
+    *rest, last = [*read(report, "train"), *read(report, "validation")]
+    written = [example for example in (*rest, last) if example.source != "hand"]
+    assert len(written) == 4
+    for example in written:
+        assert (example.teacher, example.source) == ("openai", "gpt-4o")
+        assert example.prompt_sha256 == hashlib.sha256(asked.encode()).hexdigest()
+        assert sorted(example.seeds) == sorted(seed.id for seed in SEEDS)
+        assert example.time == datetime.datetime.fromtimestamp(CREATED, datetime.UTC)
+        assert example.checks == [name for name, _, _ in report.steps]
+    marks = {example.question: example.fingerprint for example in (*rest, last)}
+    assert all(marks.values()) and marks["How old is the oldest user?"] != marks["How old is the youngest user?"]
+    by_hand = [example for example in rest if example.source == "hand"]
+    assert by_hand and all(e.teacher == "" and e.time is None and e.checks for e in by_hand)
+    assert all(not item.example.checks for item in read(report, "rejected", Rejected))
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_what_the_grammar_writes_has_no_time_and_all_else(recipe):
+    report = build(recipe(teacher={"kind": "template", "examples": 30}, split={"validation": 5}))
+    lines = [json.loads(line) for line in (report.folder / "train.jsonl").read_text().splitlines()]
+    assert {frozenset(line) for line in lines} == {frozenset(Example.model_fields)}  # the same columns everywhere
+    assert all(line["teacher"] == "template" and line["time"] is None and line["template"] for line in lines)
+    assert all(line["fingerprint"] and line["checks"] for line in lines)
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_the_api_leaves_a_page_and_a_card_beside_the_parts_and_chats_where_asked(recipe):
+    made = recipe(teacher={"kind": "template", "examples": 30}, split={"validation": 5})
+    report = sqlft.build(made)
+    train = f"{report.counts['train']} pairs to train on"
+    assert train in (report.folder / "dataset.html").read_text()
+    assert train in (report.folder / "dataset_card.md").read_text()
+    assert not (report.folder / "trl").exists()
+    sqlft.build(made, format="trl")
+    lines = (report.folder / "trl" / "train.jsonl").read_text().splitlines()
+    assert len(lines) == report.counts["train"] and set(json.loads(lines[0])) >= {"prompt", "completion"}

@@ -101,7 +101,7 @@ def test_killed_at_several_moments(nursery, tmp_path):
             assert len(journal.answers) >= 12
         nursery.start(stub, folder)
         nursery.wait()
-    assert (folder / "out.jsonl").read_text() == undisturbed
+    assert (folder / "out.jsonl").read_text() == undisturbed  # each pair's prompt, seeds and time among the rest
     assert set(prompts(stub)) == set(asked)
     assert len(stub.requests) - len(asked) <= 4 * 4  # those that were under way
 

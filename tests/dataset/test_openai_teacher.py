@@ -148,6 +148,30 @@ def test_a_broken_line_before_the_last_is_an_error(tmp_path):
         Journal(path)
 
 
+def test_an_answer_keeps_its_time_when_a_build_goes_on(make, monkeypatch):
+    monkeypatch.setattr("tests.openai_stub.CREATED", 0)  # an endpoint that does not say: the clock does
+    with OpenAIStub(pairs_for) as stub:
+        whole, _ = write(make(stub))
+        monkeypatch.setattr("sqlft.dataset.answers.clock.time", lambda: 2e9)
+        again, _ = write(make(stub))
+        more, _ = write(make(stub, examples=40))
+    assert again.examples == whole.examples
+    years = [example.time.year for example in more.examples]
+    assert 2033 not in years[:30] and set(years[30:]) == {2033}
+
+
+def test_a_journal_without_times_is_still_taken(make, tmp_path):
+    with OpenAIStub(pairs_for) as stub:
+        whole, _ = write(make(stub))
+        journal = tmp_path / "journal.jsonl"
+        entries = [json.loads(line) for line in journal.read_text().splitlines()]
+        journal.write_text("".join(json.dumps({k: v for k, v in e.items() if k != "time"}) + "\n" for e in entries))
+        again, _ = write(make(stub))
+        assert len(stub.requests) == 3
+    assert [e.question for e in again.examples] == [e.question for e in whole.examples]
+    assert {example.time for example in again.examples} == {None}
+
+
 def test_other_requests_do_not_take_the_journal_s_answers(make):
     with OpenAIStub(pairs_for) as stub:
         write(make(stub))

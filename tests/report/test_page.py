@@ -10,7 +10,8 @@ import pytest
 from sqlft.evaluation.results import Leakage, Opinion, Preview, Results
 from sqlft.records import Verdict
 from sqlft.report import sentences, write_report
-from sqlft.report.page import clean, highlight, render
+from sqlft.report.markup import clean, highlight
+from sqlft.report.page import render
 from tests.evaluation.made import answer, plain, question, results
 
 VOID = {"meta", "input", "br", "path", "use"}

@@ -52,6 +52,7 @@ class Template:
             sql=sql,
             source="template",
             template=self.id,
+            teacher="template",
             level=_LEVELS[min(points, 3)],
             tags=list(dict.fromkeys(tags)),
         )
