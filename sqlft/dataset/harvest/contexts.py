@@ -72,9 +72,9 @@ def read_contexts(sql: str, card: SchemaCard) -> Contexts:
         aliased.setdefault(node.alias.lower(), []).append(node.this)
     found = Contexts(parts, aliases={node.alias for node in tree.walk() if node.alias})
     reader = _Reader(tree, parts, known, aliased)
-    for node in tree.find_all(exp.Literal):
-        if (place := _place(node)) is not None:
-            found.met[place] = reader.meet(node)
+    for literal in tree.find_all(exp.Literal):
+        if (place := _place(literal)) is not None:
+            found.met[place] = reader.meet(literal)
     return found
 
 

@@ -11,8 +11,8 @@ from sqlft.dataset.harvest.statements import Found
 from sqlft.problems import Problem, WrongUse
 
 _ASKS = re.compile(
-    r"(how|what|which|who|whose|when|where|is|are|do|does|did|show|list|give|find|count|compare|name|tell)\b.*\w"
-    r"|.*\w\s*\?$",
+    r"(how|what|which|who|whose|when|where|is|are|do|does|did|show|list|give|find|count|compare|name|tell)\b.*"
+    r"|.*\?",
     re.IGNORECASE,
 )
 _MARKED = re.compile(r"(question|q)\s*:\s*", re.IGNORECASE)

@@ -20,11 +20,11 @@ from tests.openai_stub import OpenAIStub
 
 PERSONAL = ("anna", "schmidt", "web.de", "4000077", "1234567", "o'neil", "secret")
 QUERIES = [  # user, when, the database that it ran in, the query
-    ("ann", "2024-05-01 10:00:00", "crm", "SELECT country, count() FROM people WHERE born < '1980-01-01' GROUP BY country"),
-    ("ann", "2024-05-03 10:00:00", "crm", "SELECT country, count() FROM people WHERE born < '1990-01-01' GROUP BY country"),
-    ("bob", "2024-05-02 10:00:00", "crm", "SELECT country, count() FROM people WHERE born < '1970-01-01' GROUP BY country"),
+    ("ann", "2024-05-01 10:00:00", "crm", "SELECT country, count() FROM people WHERE born < '1980-01-01' GROUP BY 1"),
+    ("ann", "2024-05-03 10:00:00", "crm", "SELECT country, count() FROM people WHERE born < '1990-01-01' GROUP BY 1"),
+    ("bob", "2024-05-02 10:00:00", "crm", "SELECT country, count() FROM people WHERE born < '1970-01-01' GROUP BY 1"),
     ("bob", "2024-05-02 11:00:00", "crm", "SELECT countIf(first_name = 'Anna'), count() FROM people FORMAT JSON"),
-    ("bob", "2024-05-02 12:00:00", "crm", "SELECT surname FROM people WHERE email = 'anna.schmidt@web.de' /* secret */"),
+    ("bob", "2024-05-02 12:00:00", "crm", "SELECT surname FROM people WHERE email = 'anna.schmidt@web.de' -- secret"),
     ("bob", "2024-05-02 12:00:00", "crm", "SELECT person_id, minutes FROM calls"),
     ("bob", "2024-05-02 13:00:00", "crm", "SELECT count() FROM calls WHERE toUInt8(person_id = 4000077) > nosuch"),
     ("bob", "2024-05-02 13:00:00", "crm", "SELECT count(), sleep(1) FROM people WHERE surname = 'Schmidt'"),
@@ -33,11 +33,13 @@ QUERIES = [  # user, when, the database that it ran in, the query
     ("bob", "2024-05-02 13:00:00", "crm", "INSERT INTO people SELECT * FROM people"),
     ("eve", "2024-06-02 13:00:00", "crm", "SELECT max(minutes) FROM calls"),
 ]  # fmt: skip
-LOG = """CREATE TABLE system.query_log ENGINE = Memory AS SELECT *, normalizedQueryHash(query) AS normalized_query_hash,
-    if(query LIKE 'INSERT%', 'Insert', 'Select') AS query_kind, true AS is_initial_query,
-    CAST('QueryFinish', 'Enum8(\\'QueryStart\\' = 1, \\'QueryFinish\\' = 2)') AS type,
-    [concat(current_database, '.', extract(query, 'FROM (\\\\w+)'))] AS tables
+LOG = """INSERT INTO system.query_log SELECT 'QueryFinish', true, if(query LIKE 'INSERT%', 'Insert', 'Select'), *,
+    normalizedQueryHash(query), [concat(current_database, '.', extract(query, 'FROM (\\w+)'))]
     FROM values('user String, event_time DateTime, current_database String, query String', {rows})"""
+# made up: the embedded engine, which answers for the server, keeps no log
+COLUMNS = """type Enum8('QueryStart' = 1, 'QueryFinish' = 2), is_initial_query UInt8, query_kind LowCardinality(String),
+    user LowCardinality(String), event_time DateTime, current_database LowCardinality(String), query String,
+    normalized_query_hash UInt64, tables Array(LowCardinality(String))"""
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,7 @@ def server():
     with ClickHouseServer() as running:
         rows = ", ".join(f"({', '.join(map(_quoted, row))})" for row in QUERIES)
         with Database.connect(running.dsn()) as database:
+            database.command(f"CREATE TABLE system.query_log ({COLUMNS}) ENGINE = Memory")
             database.command(LOG.format(rows=rows))
         yield running
 
@@ -97,7 +100,7 @@ def test_a_log_becomes_pairs_one_of_each_kind(recipe, server, stub, tmp_path):
     out = Path("pairs.jsonl")
     report = import_log(recipe(stub), out, LogFilter(), server.dsn())
     pairs = {pair.sql: pair for pair in read_jsonl(out, Example)}
-    common = pairs["SELECT country, count() FROM crm.people WHERE born < '1990-01-01' GROUP BY country"]
+    common = pairs["SELECT country, count() FROM crm.people WHERE born < '1990-01-01' GROUP BY 1"]
     assert common.origin is not None and (common.origin.source, common.origin.runs) == ("query_log", 3)
     assert common.origin.hash.isdigit() and common.source == "gpt-4o" and common.question.startswith("What is country")
     assert set(pairs) == {
