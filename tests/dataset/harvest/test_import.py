@@ -96,7 +96,7 @@ def everything_said(folder, stub):
     return "\n".join([*files, *(json.dumps(body) for body in stub.requests)]).lower()
 
 
-def test_a_log_becomes_pairs_one_of_each_kind(recipe, server, stub, tmp_path):
+def test_a_log_becomes_pairs_one_of_each_kind(recipe, server, stub, gate, tmp_path):
     out = Path("pairs.jsonl")
     report = import_log(recipe(stub), out, LogFilter(), server.dsn())
     pairs = {pair.sql: pair for pair in read_jsonl(out, Example)}
@@ -106,6 +106,9 @@ def test_a_log_becomes_pairs_one_of_each_kind(recipe, server, stub, tmp_path):
     assert set(pairs) == {
         common.sql, "SELECT countIf(first_name = 'Alex'), count() FROM crm.people", "SELECT max(minutes) FROM crm.calls"
     }  # fmt: skip
+    for pair in pairs.values():  # masking keeps it
+        hashed = gate.run(f"SELECT toString(normalizedQueryHash({_quoted(pair.sql)}))").rows
+        assert hashed == [(pair.origin.hash,)]
     assert report.left == {"no SELECT": 1, "reads other tables": 1}
     assert report.rejected == {"refused": 1, "empty": 1, "too_many_rows": 1, "error": 1, "golden_sql": 1}
     assert (report.found, report.runs, report.pairs, report.asked) == (8, 10, 3, 4)
