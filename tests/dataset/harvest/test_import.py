@@ -206,8 +206,9 @@ def test_nothing_is_asked_about_what_would_be_dropped(recipe, stub):
 
 def test_an_error_that_quotes_a_row_is_not_written_down(recipe, stub, tmp_path):
     Path("a.sql").write_text("SELECT sum(toUInt64(first_name)) FROM people")
-    import_files(recipe(stub), [Path("a.sql")], Path("pairs.jsonl"))
-    assert "anna" not in Path("pairs.rejected.jsonl").read_text().lower()
+    report = import_files(recipe(stub), [Path("a.sql")], Path("pairs.jsonl"))
+    dropped = Path("pairs.rejected.jsonl").read_text().lower()
+    assert report.rejected == {"error": 1} and "cannot parse" in dropped and "anna" not in dropped
 
 
 def test_a_build_takes_imported_pairs_before_the_teachers(recipe, stub, tmp_path):
