@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from sqlft.dataset.build import BuildReport
-    from sqlft.dataset.written import Estimate
+    from sqlft.dataset.harvest import ImportReport, LogFilter
+    from sqlft.dataset.written import Confirm, Estimate
     from sqlft.evaluation import Results
     from sqlft.model import SqlModel
+    from sqlft.progress import Stages
     from sqlft.recipe import Recipe
     from sqlft.training import TrainingRun
 
@@ -52,17 +54,54 @@ def build(
     recipe = _recipe(recipe, overrides)
 
     with Stages() as stages:
-
-        def confirm(estimate: Estimate) -> bool:
-            stages.say(f"teacher: {estimate}")
-            return yes or estimate.bounded or stages.ask("Make these calls?")
-
+        confirm = _confirm(stages, yes)
         report = build_dataset(recipe, progress=stages, confirm=confirm, from_failures=from_failures)
     write_dataset_card(report, recipe)
     write_dataset_page(report, recipe)
     if format == "trl":
         write_chat_rows(recipe)
     return report
+
+
+def import_log(
+    recipe: Recipe | Path | str,
+    out: Path,
+    chosen: LogFilter | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    dsn: str | None = None,
+    yes: bool = False,
+) -> ImportReport:
+    """Makes pairs of the queries in a server's system.query_log, personal data masked, questions by the teacher.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        out: JSONL to write; the recipe's `imported` key takes it into the next build.
+        chosen: Whose queries, when and of which tables; the commonest thousand of the card's by default.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+        dsn: Where the log is; the recipe's own database by default.
+        yes: As for `build`.
+
+    Raises:
+        SqlftError: As `sqlft import-log` would say it; WrongUse where what was given is wrong.
+    """
+    from sqlft.dataset.harvest import LogFilter
+    from sqlft.dataset.harvest import import_log as harvest
+    from sqlft.progress import Stages
+
+    with Stages() as stages:
+        return harvest(_recipe(recipe, overrides), out, chosen or LogFilter(), dsn, stages, _confirm(stages, yes))
+
+
+def import_files(
+    recipe: Recipe | Path | str, files: Sequence[Path], out: Path, overrides: Sequence[str] = (), *, yes: bool = False
+) -> ImportReport:
+    """`import_log` for the statements of .sql files; a comment above a statement may hold its question."""
+    from sqlft.dataset.harvest import import_files as harvest
+    from sqlft.progress import Stages
+
+    with Stages() as stages:
+        return harvest(_recipe(recipe, overrides), files, out, stages, _confirm(stages, yes))
 
 
 def train(recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, resume: bool = False) -> TrainingRun:
@@ -134,6 +173,14 @@ def load(source: TrainingRun | Recipe | Path | str, adapter: Path | str | None =
     from sqlft.model import SqlModel
 
     return SqlModel.load(source, adapter)
+
+
+def _confirm(stages: Stages, yes: bool) -> Confirm:
+    def confirm(estimate: Estimate) -> bool:
+        stages.say(f"teacher: {estimate}")
+        return yes or estimate.bounded or stages.ask("Make these calls?")
+
+    return confirm
 
 
 def _recipe(recipe: Recipe | Path | str, overrides: Sequence[str]) -> Recipe:

@@ -170,6 +170,7 @@ class Recipe(Section):
     schema_: Path = Field(alias="schema", description="path of the schema card")
     seeds: Path
     golden: Path
+    imported: Path | None = Field(None, description="pairs from `sqlft import` that join the teacher's")
     teacher: Teacher = Field(default_factory=Teacher)
     clean: Clean = Field(default_factory=Clean)
     split: Split = Field(default_factory=Split)
@@ -256,8 +257,9 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     recipe._overrides = tuple(overrides)
     recipe._places = lines
     recipe.name = recipe.name or path.stem
-    for key in ("schema_", "seeds", "golden"):
-        setattr(recipe, key, Path(os.path.normpath(path.parent / getattr(recipe, key))))
+    for key in ("schema_", "seeds", "golden", "imported"):
+        if (given := getattr(recipe, key)) is not None:
+            setattr(recipe, key, Path(os.path.normpath(path.parent / given)))
     return recipe
 
 

@@ -48,6 +48,20 @@ class Slot:
     category: str = ""
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Origin:
+    """Where an imported query was found. See sqlft.dataset.harvest.
+
+    Attributes:
+        hash: ClickHouse's normalizedQueryHash, which leaves literals out; empty where it was never asked for.
+        runs: How often queries of that hash ran in the period that was read, or stand in the files.
+    """
+
+    source: Literal["query_log", "file"]
+    hash: str
+    runs: int
+
+
 class Example(Record):
     """One question/SQL pair with its provenance.
 
@@ -79,6 +93,7 @@ class Example(Record):
     checks: list[str] = Field(default_factory=list)
     fingerprint: str = ""
     time: datetime.datetime | None = None
+    origin: Origin | None = Field(None, description="where its query was found, for a real one")
 
     def model_post_init(self, _context: Any) -> None:
         self.id = self.id or question_id(self.question)

@@ -16,7 +16,9 @@ from sqlft.records import Prediction
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
-COMMANDS = ("init check build lint train evaluate predict score query demo shop recipe version").split()
+COMMANDS = (
+    "init check build import-log import lint train evaluate predict score query demo shop recipe version"
+).split()
 
 
 @pytest.fixture
@@ -266,6 +268,41 @@ def test_build_prints_what_became_of_the_pairs(run, monkeypatch):
     assert str(report.folder / "dataset.html") in out
     assert run("build", TINY, "--format", "trl")[0] == 0 and asked == ["records", "trl"]
     assert run("build", TINY, "--format", "parquet")[0] == 2
+
+
+def test_imports_print_what_became_of_the_queries(run, monkeypatch):
+    from datetime import datetime
+
+    from sqlft.dataset.harvest import ImportReport, LogFilter
+
+    report = ImportReport(
+        file=Path("p.jsonl"),
+        source="query_log",
+        found=9,
+        runs=40,
+        left={"no SELECT": 2},
+        merged=1,
+        rejected={"refused": 3},
+        masked=[("e-mail", "email", 4), ("UUID", "", 1)],
+        asked=5,
+        pairs=5,
+        dollars=0.1,
+        sandbox="static",
+        notes=["a note"],
+    )
+    asked = []
+    monkeypatch.setattr(sqlft, "import_log", lambda *given, **more: asked.append((given, more)) or report)
+    monkeypatch.setattr(sqlft, "import_files", lambda *given, **more: asked.append((given, more)) or report)
+    options = ["--user", "ann", "--since", "2024-05-01", "--table", "calls", "--limit", 7, "--dsn", "chdb://memory"]
+    code, out, err = run("import-log", TINY, "seed=1", "--out", "p.jsonl", *options, "--yes")
+    assert code == 0 and "2 no SELECT" in out and "4 e-mail in email, 1 UUID" in out and err == "sqlft: a note\n"
+    code, out, _ = run("import", "a.sql", "seed=1", "--recipe", TINY, "--out", "p.jsonl", "--json")
+    assert code == 0 and json.loads(out)["rejected"] == {"refused": 3}
+    chosen = LogFilter(["ann"], datetime(2024, 5, 1), None, ["calls"], 7)
+    assert asked == [
+        ((Path(TINY), Path("p.jsonl"), chosen, ["seed=1"]), {"dsn": "chdb://memory", "yes": True}),
+        ((Path(TINY), [Path("a.sql")], Path("p.jsonl"), ["seed=1"]), {"yes": False}),
+    ]
 
 
 def test_check_exits_with_the_worst_it_found(run, monkeypatch):

@@ -37,7 +37,8 @@ def test_a_minimal_recipe_has_defaults(write):
 def test_paths_are_relative_to_the_recipes_folder(write, tmp_path):
     recipe = load_recipe(write(MINIMAL))
     assert recipe.schema_ == tmp_path / "try" / "schema.yaml"
-    assert recipe.golden == tmp_path / "golden.jsonl"
+    assert recipe.golden == tmp_path / "golden.jsonl" and recipe.imported is None
+    assert load_recipe(write(MINIMAL), ["imported=real.jsonl"]).imported == tmp_path / "try" / "real.jsonl"
 
 
 def test_all_problems_come_together_with_their_lines(write):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sqlft.cli.app import Json, Overrides, RecipePath, app, print_json, print_notes
+from sqlft.cli.app import Dsn, Json, Overrides, RecipePath, app, print_json, print_notes
+
+if TYPE_CHECKING:
+    from sqlft.dataset.harvest import ImportReport
+
+Out = Annotated[Path, typer.Option(metavar="PAIRS", help="JSONL to write; what was dropped and why stands beside it.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Agree to what the teacher's calls will cost, where no budget bounds it.")
+]
 
 
 @app.command()
@@ -47,9 +56,7 @@ def check(recipe: RecipePath, overrides: Overrides = None, as_json: Json = False
 def build(
     recipe: RecipePath,
     overrides: Overrides = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Agree to what the teacher's calls will cost, where no budget bounds it.")
-    ] = False,
+    yes: Yes = False,
     from_failures: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write about what a model got wrong: JSONL of failure categories."),
@@ -71,6 +78,60 @@ def build(
     rejected = ", ".join(f"{count} {reason}" for reason, count in report.rejected.items()) or "none"
     rows = [("written", report.written), ("rejected", rejected), *report.counts.items(), ("sandbox", report.sandbox)]
     show(facts([*rows, ("seconds", f"{report.seconds:.1f}"), ("page", report.folder / "dataset.html")]))
+    print_notes(report.notes)
+
+
+@app.command("import-log")
+def import_log(
+    recipe: RecipePath,
+    out: Out,
+    overrides: Overrides = None,
+    dsn: Dsn = None,
+    user: Annotated[list[str] | None, typer.Option(help="Who ran them; may be given again.")] = None,
+    since: Annotated[datetime.datetime | None, typer.Option(help="Runs from then on, by the server's clock.")] = None,
+    until: Annotated[datetime.datetime | None, typer.Option(help="Runs before then.")] = None,
+    table: Annotated[list[str] | None, typer.Option(help="A table that they read; may be given again.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Different queries at the most, the commonest.")] = 1000,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Make pairs of the queries in system.query_log. Personal data masked, questions written by the teacher."""
+    import sqlft
+    from sqlft.dataset.harvest import LogFilter
+
+    chosen = LogFilter(user or [], since, until, table or [], limit)
+    _print_import(sqlft.import_log(recipe, out, chosen, overrides or [], dsn=dsn, yes=yes), as_json)
+
+
+@app.command("import")
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="SQL, one statement after another.")],
+    recipe: Annotated[Path, typer.Option(help="A recipe, for its card, database and teacher.")],
+    out: Out,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Make pairs of SQL files. As import-log; a comment above a statement may hold its question."""
+    import sqlft
+
+    overrides = [str(word) for word in files if "=" in str(word) and not word.exists()]
+    paths = [path for path in files if str(path) not in overrides]
+    _print_import(sqlft.import_files(recipe, paths, out, overrides, yes=yes), as_json)
+
+
+def _print_import(report: ImportReport, as_json: bool) -> None:
+    if as_json:
+        return print_json(report.to_json())
+    from sqlft.console import facts, show
+
+    def listed(counts: dict[str, int]) -> str:
+        return ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "none"
+
+    masked = ", ".join(f"{count} {kind}{column and f' in {column}'}" for kind, column, count in report.masked) or "none"
+    rows = [("looked at", report.found), ("runs of them", report.runs), ("left in the log", listed(report.left))]
+    rows += [("merged", report.merged), ("masked", masked), ("rejected", listed(report.rejected))]
+    rows += [("asked of the teacher", report.asked), ("pairs", report.pairs), ("sandbox", report.sandbox)]
+    show(facts([*rows, ("file", report.file)]))
     print_notes(report.notes)
 
 

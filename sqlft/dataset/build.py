@@ -96,6 +96,7 @@ def build(
     folder = recipe.run_dir / "dataset"
     card = SchemaCard.load(recipe.schema_)
     seeds, golden = read_examples(recipe.seeds), read_examples(recipe.golden)
+    imported = read_examples(recipe.imported) if recipe.imported else []
     if recipe.split.heldout_templates and recipe.teacher.kind != "template":
         why = "only the template teacher's pairs have templates to withhold"
         what = f"`split.heldout_templates: {recipe.split.heldout_templates}`"
@@ -123,7 +124,9 @@ def build(
             failures=from_failures,
         )
         own = [with_format(seed, recipe.prompt.format_clause) for seed in seeds] if recipe.split.seeds else []
-        pairs = [*own, *written.examples]
+        # before the teacher's: of two pairs with one question the real one stays
+        real = [with_format(pair, recipe.prompt.format_clause) for pair in imported]
+        pairs = [*own, *real, *written.examples]
         outcomes = queries.run(
             [pair.sql for pair in pairs], progress=lambda done: report_progress("queries", done, len(pairs), "")
         )
@@ -149,7 +152,7 @@ def build(
         folder=folder,
         teacher=_teacher(recipe, written),
         written=len(written.examples),
-        validity=count_validity(outcomes[len(own) :], recipe.prompt.format_clause),
+        validity=count_validity(outcomes[len(own) + len(real) :], recipe.prompt.format_clause),
         steps=cleaned.steps,
         rejected=dict(Counter(item.reason for item in rejected).most_common()),
         counts={part: len(getattr(parts, part)) for part in PARTS},
@@ -157,7 +160,12 @@ def build(
         card=_sha256(card.model_dump_json().encode()),
         sandbox=sandbox,
         seconds=round(time.monotonic() - started, 2),
-        notes=[*warnings, *written.notes, *_notes(seeds, golden, own, parts, coverage)],
+        notes=[
+            *warnings,
+            *written.notes,
+            *_notes(seeds, golden, own, parts, coverage),
+            *_kept_of(recipe, real, cleaned.kept),
+        ],
         coverage=coverage,
     )
     (folder / "dataset.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -181,6 +189,12 @@ def _notes(
     if lost := len(own) - sum(any(seed is example for example in parts.train) for seed in own):
         notes.append(f"{lost} of {len(own)} seeds were dropped by cleaning")
     return notes
+
+
+def _kept_of(recipe: Recipe, real: list[Example], kept: list[Example]) -> list[str]:
+    alive = {id(example) for example in kept}
+    count = sum(id(example) in alive for example in real)
+    return [f"{count} of {len(real)} pairs of {recipe.imported} passed cleaning"] if real else []
 
 
 def _sha256(content: bytes) -> str:
