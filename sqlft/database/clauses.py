@@ -6,8 +6,8 @@ are strings, `//` opens a comment as `--` does, `#` only before a blank or `!`.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -48,19 +48,24 @@ class Token:
         return self.text.upper() if self.kind == "word" else ""
 
 
-def tokens(sql: str) -> Iterator[Token]:
-    """Yields every token of the text; their texts joined are the text."""
-    position = 0
+@functools.lru_cache(256)
+def tokens(sql: str) -> tuple[Token, ...]:
+    """Every token of the text; their texts joined are the text.
+
+    A statement is read by its tokens several times in a row, so the last ones are kept.
+    """
+    found, position = [], 0
     while position < len(sql):
-        found = _TOKEN.match(sql, position)
-        assert found, "the last alternative matches any character"
-        kind, end = cast(TokenKind, found.lastgroup), found.end()
-        if found[0] == "/*":
+        match = _TOKEN.match(sql, position)
+        assert match, "the last alternative matches any character"
+        kind, end = cast(TokenKind, match.lastgroup), match.end()
+        if match[0] == "/*":
             kind, end = _block_comment(sql, position)
         elif kind == "broken":
             end = len(sql)
-        yield Token(kind, sql[position:end], position)
+        found.append(Token(kind, sql[position:end], position))
         position = end
+    return tuple(found)
 
 
 def _block_comment(sql: str, start: int) -> tuple[TokenKind, int]:

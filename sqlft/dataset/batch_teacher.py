@@ -8,55 +8,41 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from openai.types import Batch
-from openai.types.chat import ChatCompletion
 
 from sqlft.dataset.answers import Answers, Pairs
+from sqlft.dataset.commission import Commission
 from sqlft.dataset.journal import Entry, Journal, request_key
-from sqlft.dataset.openai_teacher import USUAL_TOKENS
-from sqlft.dataset.requests import Requests
-from sqlft.dataset.written import Confirm, Estimate, Progress, Survey, Written
+from sqlft.dataset.written import Progress, Written
 from sqlft.inference.batch import HALF, UNDER_WAY, BatchApi
-from sqlft.inference.endpoint import Chat, answer_format, created_at, read_completion
+from sqlft.inference.completion import Completion, answer_format, read_completion
+from sqlft.inference.endpoint import Chat
 from sqlft.inference.prices import Cost, Meter
-from sqlft.problems import Problem, SqlftError, WrongUse
-from sqlft.recipe import Recipe
+from sqlft.problems import SqlftError
 
 FRUITLESS = 3
 Asked = dict[str, int]
 """The number of each request in a batch, by its key."""
 
 
-class BatchTeacher:
+@dataclass
+class BatchTeacher(Commission):
     """Writes pairs until `teacher.examples` are there, or the budget would not pay for the next batch.
 
-    Args:
-        recipe: Its `teacher` is read.
-        requests: What is asked; a round should be as large as the build, as nothing is asked in between.
-        journal: The journal's path.
-        survey: As for `OpenAITeacher`.
-        confirm: As for `OpenAITeacher`.
+    A round of its requests should be as large as the build, as nothing is asked in between.
+
+    Attributes:
         poll: Seconds between two looks at a batch.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        requests: Requests,
-        journal: Path,
-        *,
-        survey: Survey | None = None,
-        confirm: Confirm | None = None,
-        poll: float = 30.0,
-    ) -> None:
-        self._recipe, self._section, self._requests, self._path = recipe, recipe.teacher, requests, journal
-        self._survey, self._confirm, self._poll = survey, confirm or (lambda estimate: estimate.bounded), poll
-        self._meter = Meter(self._section.model, self._section.budget_usd, share=HALF)
-        self._confirmed = False
-        self._each = 0.0
-        self._said = ""
+    poll: float = field(default=30.0, kw_only=True)
+    _each: float = field(default=0.0, init=False)
+    _said: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        self._meter = Meter(self.section.model, self.section.budget_usd, share=HALF)
 
     def write(self, progress: Progress) -> Written:
         """Submits, waits and fetches, as often as it takes. Interrupt it whenever you like, and start it again.
@@ -65,17 +51,18 @@ class BatchTeacher:
             WrongUse: The key, the model or the address is not accepted, or nobody agrees to the cost.
             SqlftError: The endpoint fails, or several batches in a row bring nothing.
         """
-        section, meter = self._section, self._meter
-        with Journal(self._path) as journal, BatchApi(section.model, section.base_url) as api:
-            answers = Answers(self._recipe, self._requests, journal)
+        section, meter = self.section, self._meter
+        with Journal(self.journal) as journal, BatchApi(section.model, section.base_url) as api:
+            answers = Answers(self.recipe, self.requests, journal)
             for entry in journal.entries:
                 meter.add(Cost(entry.prompt_tokens, entry.completion_tokens, entry.dollars))
             self._collect_open(api, journal, progress)
             fruitless, retries = 0, -1
-            notes = list(self._requests.notes)
+            notes = list(self.requests.notes)
             while wanted := self._wanted(answers):
                 before, retries = len(answers), retries + 1
-                self._agree(answers, wanted)
+                prompts = sum(len(chat[0]["content"].encode()) // 4 for _, chat in wanted.values())
+                self._each = (self.agree(meter, len(wanted), prompts) or 0.0) / len(wanted)
                 if not (affordable := self._affordable(wanted)):
                     notes.append(self._at_budget(answers))
                     break
@@ -96,14 +83,14 @@ class BatchTeacher:
 
     def _wanted(self, answers: Answers) -> dict[str, tuple[int, Chat]]:
         """The requests that are still to be answered, once the journal has said what it knows."""
-        section = self._section
+        section = self.section
         wanted: dict[str, tuple[int, Chat]] = {}
         number = 0
         while answers.have + len(wanted) * section.pairs_per_prompt < section.examples:
             if numbers := answers.learn():
-                answers.write_judged(numbers, answers.judge(numbers, self._survey))
+                answers.write_judged(numbers, answers.judge(numbers, self.survey))
                 continue
-            if not self._requests.ready(number):
+            if not self.requests.ready(number):
                 break
             if number not in answers:
                 key, chat = answers.request(number)
@@ -112,26 +99,11 @@ class BatchTeacher:
             number += 1
         return wanted
 
-    def _agree(self, answers: Answers, wanted: dict[str, tuple[int, Chat]]) -> None:
-        section, meter = self._section, self._meter
-        prompt = sum(len(chat[0]["content"].encode()) // 4 for _, chat in wanted.values())
-        completion = len(wanted) * USUAL_TOKENS * section.pairs_per_prompt
-        dollars = meter.price(prompt, 0, completion)
-        self._each = (dollars or 0.0) / len(wanted)
-        bounded = section.budget_usd is not None
-        estimate = Estimate(section.model, len(wanted), prompt, completion, dollars, bounded)
-        if not self._confirmed and not self._confirm(estimate):
-            why = "nobody has agreed to that, and no budget bounds it"
-            raise WrongUse(Problem("teacher", str(estimate), why, "Write --yes, or teacher.budget_usd: 20."))
-        self._confirmed = True
-
     def _at_budget(self, answers: Answers) -> str:
-        budget = self._section.budget_usd
+        budget, wanted = self.section.budget_usd, self.section.examples
         if not answers.have:
-            why = f"one call costs about {self._each:.4f} dollars, and {self._meter.dollars:.4f} are spent"
-            where = self._recipe.where("teacher", "budget_usd")
-            raise WrongUse(Problem(where, f"`teacher.budget_usd: {budget}`", why, "Write more."))
-        return f"stopped at the budget of {budget} dollars with {answers.have} of {self._section.examples} pairs"
+            raise self.too_small(self._each, self._meter.dollars)
+        return f"stopped at the budget of {budget} dollars with {answers.have} of {wanted} pairs"
 
     def _affordable(self, wanted: dict[str, tuple[int, Chat]]) -> dict[str, tuple[int, Chat]]:
         """As many of them as the budget bears; nothing stops a batch that is under way."""
@@ -142,7 +114,7 @@ class BatchTeacher:
         return dict(list(wanted.items())[: max(0, math.floor((budget - spent) / each))])
 
     def _submit(self, api: BatchApi, journal: Journal, wanted: dict[str, tuple[int, Chat]]) -> tuple[str, Asked]:
-        section = self._section
+        section = self.section
         asked = {key: number for key, (number, _) in wanted.items()}
         submitted = sum(entry.key.startswith("submit ") for entry in journal.entries)
         mark = request_key(asked=asked, after=submitted)
@@ -154,7 +126,7 @@ class BatchTeacher:
 
     def _collect_open(self, api: BatchApi, journal: Journal, progress: Progress) -> None:
         """Comes back to what an earlier start submitted and did not fetch, and writes it into the journal."""
-        answers = Answers(self._recipe, self._requests, journal)
+        answers = Answers(self.recipe, self.requests, journal)
         known = answers.journal.answers
         for key in [key for key in known if key.startswith("submit ")]:
             mark = key.removeprefix("submit ")
@@ -172,25 +144,25 @@ class BatchTeacher:
         while batch.status in UNDER_WAY:
             done = batch.request_counts.completed if batch.request_counts else 0
             progress("batch", done, len(asked), f"{batch.id} is {batch.status}; it goes on without you")
-            time.sleep(self._poll)
+            time.sleep(self.poll)
             batch = api.look(batch.id)
         self._said = _reason(batch)
         for key, said in api.results(batch):
             if key in asked and key not in answers.journal.answers:
                 self._take(answers, key, asked[key], said)
         answers.journal.add(Entry(key=f"done {mark}", number=0, answer=batch.status, dollars=0.0))
-        have = min(answers.have, self._section.examples)
-        progress("teacher", have, self._section.examples, f"{batch.id} is {batch.status}")
+        have = min(answers.have, self.section.examples)
+        progress("teacher", have, self.section.examples, f"{batch.id} is {batch.status}")
         answers.check_fruitful()
 
-    def _take(self, answers: Answers, key: str, number: int, said: ChatCompletion | str) -> None:
+    def _take(self, answers: Answers, key: str, number: int, said: Completion | str) -> None:
         if isinstance(said, str):
             self._said = said  # it is asked again in the next batch
             return
         usage = said.usage
         cost = self._meter.count(usage.prompt_tokens, 0, usage.completion_tokens) if usage else Cost()
         try:
-            answers.add(number, key, read_completion(said, Pairs), cost, created_at(said))
+            answers.add(number, key, read_completion(said, Pairs), cost, said.time)
         except ValueError as error:
             answers.add_fault(number, key, str(error), cost)
 

@@ -59,6 +59,7 @@ class Requests:
         self._recipe, self._card, self._docs = recipe, card, docs or {}
         self._seeds = [with_format(seed, recipe.prompt.format_clause) for seed in seeds]
         self._shown: dict[int, tuple[str, list[str]]] = {}
+        self._fitting: dict[str, frozenset[int]] = {}
         self.plan: Plan | None = None
         if section.slots:
             size = size or section.requests_per_round
@@ -111,16 +112,22 @@ class Requests:
     def _draw_seeds(self, slot: Slot | None, rng: random.Random) -> list[Example]:
         """Those that show the slot's construct come first, then those of its level, each in random order."""
         count = min(self._recipe.teacher.seeds_per_prompt, len(self._seeds))
-        drawn = rng.sample(self._seeds, len(self._seeds) if slot else count)
+        places = rng.sample(range(len(self._seeds)), len(self._seeds) if slot else count)
         if slot:
-            construct = axes().find_construct(slot.construct)
-            drawn.sort(
-                key=lambda seed: (
-                    not (construct.is_in(seed.sql) or set(construct.tags) & set(seed.tags)),
-                    seed.level != slot.level,
-                )
+            shown = self._showing(slot.construct)
+            places.sort(key=lambda place: (place not in shown, self._seeds[place].level != slot.level))
+        return [self._seeds[place] for place in places[:count]]
+
+    def _showing(self, name: str) -> frozenset[int]:
+        """The places of the seeds that show a construct; found once, as it takes a millisecond."""
+        if name not in self._fitting:
+            construct = axes().find_construct(name)
+            self._fitting[name] = frozenset(
+                place
+                for place, seed in enumerate(self._seeds)
+                if construct.is_in(seed.sql) or set(construct.tags) & set(seed.tags)
             )
-        return drawn[:count]
+        return self._fitting[name]
 
 
 def _sha256(chat: Chat) -> str:

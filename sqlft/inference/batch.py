@@ -11,8 +11,8 @@ from typing import Any
 
 import openai
 from openai.types import Batch
-from openai.types.chat import ChatCompletion
 
+from sqlft.inference.completion import Completion
 from sqlft.inference.endpoint import find_access
 from sqlft.inference.faults import explain
 
@@ -71,7 +71,7 @@ class BatchApi:
         """How far it is."""
         return self._client.batches.retrieve(batch_id)
 
-    def results(self, batch: Batch) -> Iterator[tuple[str, ChatCompletion | str]]:
+    def results(self, batch: Batch) -> Iterator[tuple[str, Completion | str]]:
         """Each chat that came to an end: its key, and its completion or why there is none."""
         for file_id in (batch.output_file_id, batch.error_file_id):
             for line in self._client.files.content(file_id).text.splitlines() if file_id else []:
@@ -79,9 +79,9 @@ class BatchApi:
                     yield _read_line(json.loads(line))
 
 
-def _read_line(line: dict[str, Any]) -> tuple[str, ChatCompletion | str]:
+def _read_line(line: dict[str, Any]) -> tuple[str, Completion | str]:
     answer = line.get("response") or {}
     if answer.get("status_code") == 200 and answer.get("body", {}).get("choices"):
-        return line["custom_id"], ChatCompletion.model_validate(answer["body"])
+        return line["custom_id"], Completion.model_validate(answer["body"])
     fault = line.get("error") or answer.get("body", {}).get("error") or answer
     return line["custom_id"], str(fault)[:300]

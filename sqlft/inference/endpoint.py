@@ -8,8 +8,8 @@ OPENAI_API_KEY alone and reaches no message.
 from __future__ import annotations
 
 import asyncio
-import functools
 import ipaddress
+import itertools
 import json
 import os
 import random
@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
-from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from sqlft.inference.completion import Completion, answer_format, answer_shape, read_completion
 from sqlft.inference.faults import Garbled, explain, passes, refuses_schema, retry_after
 from sqlft.inference.prices import Cost, Meter
 from sqlft.problems import Problem, SqlftError, WrongUse
@@ -35,6 +36,8 @@ ATTEMPTS = 7
 ATTEMPTS_UNREACHED = 3  # where nothing has ever answered, the address is more likely wrong than the server busy
 ATTEMPTS_MALFORMED = 3
 LONGEST_WAIT = 30.0
+CLIENTS = 8
+"""httpx looks at each connection of a client twice a call: with 64 in one that is a third of the CPU time of a call."""
 
 T = TypeVar("T", bound=BaseModel)
 R = TypeVar("R")
@@ -95,13 +98,27 @@ class Endpoint:
         self.model, self.local = model, _is_local(address)
         self.meter = Meter(model, budget)
         self.structured = True
-        self._client = openai.AsyncOpenAI(api_key=self._key, base_url=address, max_retries=0, timeout=timeout)
+        self._address, self._timeout = address, timeout
 
     async def __aenter__(self) -> Endpoint:
+        # making a context takes longer than a call, and all clients may use the same
+        context = httpx2.create_ssl_context()
+        self._clients = [
+            openai.AsyncOpenAI(
+                api_key=self._key,
+                base_url=self._address,
+                max_retries=0,
+                timeout=self._timeout,
+                http_client=openai.DefaultAsyncHttpxClient(verify=context),
+            )
+            for _ in range(CLIENTS)
+        ]
+        self._turns = itertools.cycle(self._clients)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+        for client in self._clients:
+            await client.close()
 
     async def ask(self, messages: Chat, *, schema: type[T], temperature: float = 0.0) -> Answer[T]:
         """Asks once, and again where the answer does not fit the schema.
@@ -122,21 +139,21 @@ class Endpoint:
             completion = await self._complete(messages, schema, temperature)
             total = total + self._count(messages, completion)
             try:
-                return Answer(read_completion(completion, schema), total, created_at(completion))
+                return Answer(read_completion(completion, schema), total, completion.time)
             except ValueError as error:
                 fault = str(error)
             if self.meter.exhausted:
                 break
         raise MalformedAnswer(f"{self.model} at {self.url} did not answer with the JSON asked for: {fault}", total)
 
-    async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> ChatCompletion:
+    async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> Completion:
         structured = self.structured
         request: dict[str, Any] = {"model": self.model, "messages": messages, "temperature": temperature}
         if structured:
             request["response_format"] = answer_format(schema)
         else:
             last = messages[-1]
-            shape = json.dumps(_shape(schema))
+            shape = json.dumps(answer_shape(schema))
             asked = f"Answer with one JSON object of this schema and nothing else:\n{shape}"
             request["messages"] = [*messages[:-1], {**last, "content": f"{last['content']}\n\n{asked}"}]
         retrying = AsyncRetrying(
@@ -154,15 +171,13 @@ class Endpoint:
                 return await self._complete(messages, schema, temperature)
             raise explain(error, self.url, self.model, self._key) from error
 
-    async def _send(self, request: dict[str, Any]) -> ChatCompletion:
+    async def _send(self, request: dict[str, Any]) -> Completion:
+        # `chat.completions.create` would walk over the request and the answer field by field
+        body = await next(self._turns).post("/chat/completions", body=request, cast_to=str)
         try:
-            completion = await self._client.chat.completions.create(**request)
-        except json.JSONDecodeError as error:
-            raise Garbled(f"a body that is not JSON ({error.msg})") from error
-        # The client returns a body of another content type as text, and one of another shape as an empty completion.
-        if not isinstance(completion, ChatCompletion) or not completion.choices:
-            raise Garbled(f"no chat completion: {str(completion)[:80]!r}")
-        return completion
+            return Completion.model_validate_json(body)
+        except ValidationError as error:
+            raise Garbled(f"no chat completion: {body[:80]!r}") from error
 
     def _wait(self, state: RetryCallState) -> float:
         asked = retry_after(_failure(state))
@@ -178,13 +193,12 @@ class Endpoint:
     def _note_retry(self, _state: RetryCallState) -> None:
         self.meter.retries += 1
 
-    def _count(self, messages: Chat, completion: ChatCompletion) -> Cost:
+    def _count(self, messages: Chat, completion: Completion) -> Cost:
         usage = completion.usage
         if usage is None:  # some servers send none: four bytes a token is near enough for a budget
             asked = sum(len(message["content"].encode()) for message in messages)
             return self.meter.count(asked // 4, 0, len((completion.choices[0].message.content or "").encode()) // 4)
-        cached = (usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None) or 0
-        return self.meter.count(usage.prompt_tokens, cached, usage.completion_tokens)
+        return self.meter.count(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
 
 
 def ask_all(
@@ -259,59 +273,6 @@ def run_async(work: Coroutine[Any, Any, R]) -> R:
 
 def _failure(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def answer_format(schema: type[BaseModel]) -> dict[str, Any]:
-    """What `response_format` says, for an answer of that shape."""
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": schema.__name__, "strict": True, "schema": _shape(schema)},
-    }
-
-
-@functools.cache
-def _shape(schema: type[BaseModel]) -> Any:
-    return _strict(schema.model_json_schema())
-
-
-def _strict(schema: Any) -> Any:
-    """The schema as strict structured output wants it: every field required, and no other."""
-    if isinstance(schema, list):
-        return [_strict(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    whole = {key: _strict(part) for key, part in schema.items()}
-    if whole.get("type") == "object":
-        whole |= {"additionalProperties": False, "required": list(whole["properties"])}
-    return whole
-
-
-def read_completion(completion: ChatCompletion, schema: type[T]) -> T:
-    """The answer as `schema`; ValueError where it is not."""
-    choice = completion.choices[0]
-    if choice.message.refusal:
-        raise ValueError(f"it refuses: {choice.message.refusal[:200]}")
-    if choice.finish_reason == "length":
-        raise ValueError("the answer was cut at the model's length limit")
-    text = choice.message.content or ""
-    start = re.search(
-        r"[{[]", text
-    )  # past a fence or a greeting, where an endpoint without structured output wrote one
-    if start is None:
-        raise ValueError(f"no JSON in {text[:80]!r}")
-    try:
-        return schema.model_validate(json.JSONDecoder().raw_decode(text, start.start())[0])
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} in {text[:80]!r}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def created_at(completion: ChatCompletion) -> int:
-    """Its Unix time; 0 where the endpoint does not say, or says what is none."""
-    said = getattr(completion, "created", None)  # the client checks no answer's fields
-    return int(said) if isinstance(said, int | float) and 0 < said < 2**33 else 0
 
 
 def _is_local(url: str) -> bool:

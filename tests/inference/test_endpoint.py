@@ -5,7 +5,7 @@ import time
 import pytest
 from pydantic import BaseModel
 
-from sqlft.inference.endpoint import ATTEMPTS_UNREACHED, Endpoint, MalformedAnswer, ask_all, run_async
+from sqlft.inference.endpoint import ATTEMPTS_UNREACHED, CLIENTS, Endpoint, MalformedAnswer, ask_all, run_async
 from sqlft.inference.prices import Meter, price_of
 from sqlft.problems import SqlftError, WrongUse
 from tests.openai_stub import Fault, OpenAIStub
@@ -217,6 +217,15 @@ def test_ask_all_puts_a_malformed_answer_in_its_place():
         chats = [[{"role": "user", "content": str(number)}] for number in range(3)]
         answers = ask_all(Endpoint("gpt-4o", stub.url), chats, schema=Word)
     assert [isinstance(answer, MalformedAnswer) for answer in answers] == [False, True, False]
+
+
+def test_connections_are_kept_for_the_next_calls():
+    opened = []
+    with OpenAIStub(hello) as stub:
+        process = stub.server.process_request
+        stub.server.process_request = lambda *connection: opened.append(connection) or process(*connection)
+        ask_all(Endpoint("qwen", stub.url), [CHAT] * 3 * CLIENTS, schema=Word, concurrency=1)
+    assert len(opened) == CLIENTS
 
 
 def test_works_inside_a_running_loop():

@@ -14,7 +14,7 @@ from sqlft.dataset.fold import fold_sql
 from sqlft.dataset.lint.pair import Pair, function_name
 from sqlft.dataset.lint.remark import Remark
 from sqlft.dataset.lint.similarity import similar_pairs
-from sqlft.dataset.lint.wording import fold, gist, literals, template
+from sqlft.dataset.lint.wording import fold, gist, literals
 
 QUOTA = 50
 NEAR = 0.9
@@ -60,8 +60,9 @@ def near_duplicates(pairs: Sequence[Pair], values: Sequence[str] = (), threshold
     questions = [gist(pair.question) for pair in pairs]
     told = set()
     for one, other, similarity in similar_pairs(questions, threshold):
-        same = literals(pairs[one].question, values) == literals(pairs[other].question, values)
-        if same and other not in told and _same_words(questions[one], questions[other]):
+        if other in told or not _same_words(questions[one], questions[other]):
+            continue
+        if literals(pairs[one].question, values) == literals(pairs[other].question, values):
             told.add(other)
             evidence = f"{similarity:.2f} like row {pairs[one].row}: {pairs[one].question}"
             yield other, Remark("near_duplicate", "warning", evidence, "Keep one of them.")
@@ -101,7 +102,7 @@ def metrics_two_ways(pairs: Sequence[Pair]) -> Found:
 def crowded_templates(pairs: Sequence[Pair], quota: int = QUOTA) -> Found:
     """One note for each SQL template that more rows than the quota share, at the first row beyond it."""
     counts: Counter[str] = Counter()
-    total = Counter(templates := [template(pair.sql) for pair in pairs])
+    total = Counter(templates := [pair.template for pair in pairs])
     for place, one in enumerate(templates):
         counts[one] += 1
         if counts[one] == quota + 1:

@@ -13,7 +13,7 @@ from sqlft.dataset.lint.groups import Found
 from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark
 from sqlft.dataset.lint.similarity import similar_across
-from sqlft.dataset.lint.wording import fold, gist, mask, template
+from sqlft.dataset.lint.wording import fold, gist, mask
 
 NEAR = 0.95
 """Similarity of questions that is near leakage by itself."""
@@ -47,7 +47,6 @@ def leaks(
         if (place, other) not in done:
             done.add((place, other))
             yield place, _remark("leak_near", "the same question but for literals", golden[other])
-    templates = {id(pair): template(pair.sql) for pair in (*pairs, *golden)}
     notes = []
     for place, other, similarity in similar_across(
         [gist(p.question) for p in pairs], [gist(g.question) for g in golden], result
@@ -55,7 +54,7 @@ def leaks(
         if (place, other) in done:
             continue
         equal = _same_result(pairs[place], golden[other])
-        same_sql = templates[id(pairs[place])] == templates[id(golden[other])]
+        same_sql = pairs[place].template == golden[other].template
         if similarity >= near or (similarity >= near_with_sql and (same_sql or equal)):
             done.add((place, other))
             why = " and the same SQL but for literals" if same_sql else " and an equal result" if equal else ""

@@ -15,6 +15,7 @@ from sqlglot.errors import SqlglotError
 from sqlft.card import Column, SchemaCard
 from sqlft.database import QueryError, Result
 from sqlft.database.clauses import split_format, tokens
+from sqlft.dataset.lint.wording import template
 
 Scalar = str | float
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "like"]
@@ -98,6 +99,11 @@ class Pair:
             if token.kind not in ("blank", "comment")
         ]
         return " ".join(parts)
+
+    @cached_property
+    def template(self) -> str:
+        """The SQL's tokens but for its literals."""
+        return template(self.sql)
 
     @cached_property
     def columns(self) -> dict[str, Column]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,41 +15,18 @@ from sqlft.card import SchemaCard
 from sqlft.database import QueryError, Result, open_gate
 from sqlft.database.clauses import split_format, tokens
 from sqlft.dataset.findings import Finding
-from sqlft.dataset.lint.dates import dates_disagree
 from sqlft.dataset.lint.files import Rows, read_rows, write_rows
 from sqlft.dataset.lint.groups import conflicts, crowded_templates, metrics_two_ways, near_duplicates
 from sqlft.dataset.lint.leakage import leaks
-from sqlft.dataset.lint.literals import out_of_range, unknown_literals
-from sqlft.dataset.lint.numbers import numbers_disagree
-from sqlft.dataset.lint.outcomes import degenerate, failures, sizes
 from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark
-from sqlft.dataset.lint.shape import (
-    grouping_asked,
-    grouping_unasked,
-    percentage_without_hundred,
-    superlative_without_order,
-)
-from sqlft.dataset.lint.unsteady import approximations, relative_dates
-from sqlft.dataset.lint.values import terms_disagree, values_disagree
+from sqlft.dataset.lint.rowwise import look_at
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 
 Progress = Callable[[str, int, int], None]
 
-_ROW_CHECKS: tuple[Callable[[Pair], Iterable[Remark]], ...] = (
-    unknown_literals,
-    out_of_range,
-    dates_disagree,
-    numbers_disagree,
-    values_disagree,
-    terms_disagree,
-    superlative_without_order,
-    percentage_without_hundred,
-    grouping_asked,
-    grouping_unasked,
-)
 _LEVELS = ("error", "warning", "note")
 
 
@@ -107,9 +84,9 @@ def lint_rows(
     max_rows = recipe.clean.max_rows if recipe else 100
     date = recipe.prompt.date if recipe else datetime.date(2024, 12, 31)
     found: dict[int, list[Remark]] = defaultdict(list)
-    for pair in pairs:
-        found[pair.row] += _look(pair, max_rows, date)
-        tell("rows", pair.row + 1, len(pairs))
+    for row, remarks in enumerate(look_at(pairs, max_rows, date)):
+        found[row] += remarks
+        tell("rows", row + 1, len(pairs))
     values = [str(v) for t in card.tables for c in t.columns for v in c.values or []] if card else []
     words = [value for value in values if not value.isdigit()]
     together = (
@@ -170,28 +147,10 @@ def lint_file(
 
 def mend(sql: str, old: str, new: str) -> str:
     """The SQL with one token written otherwise wherever it stands, or with its text replaced where `old` is more."""
-    parts = list(tokens(sql))
+    parts = tokens(sql)
     if not any(token.text == old for token in parts):
         return sql.replace(old, new)
     return "".join(new if token.text == old else token.text for token in parts)
-
-
-def _look(pair: Pair, max_rows: int, date: datetime.date) -> list[Remark]:
-    remarks = list(failures(pair))
-    if not pair.question.strip():
-        remarks.append(Remark("disagree", "error", "there is no question", "Write one."))
-    if remarks and (pair.tree is None or any(remark.code in ("parse", "not_allowed") for remark in remarks)):
-        return remarks
-    remarks += degenerate(pair)
-    remarks += sizes(pair, max_rows)
-    if pair.dialect == "clickhouse":
-        remarks += relative_dates(pair, date)
-        remarks += approximations(pair)
-    for check in _ROW_CHECKS:
-        remarks += check(pair)
-    if any(remark.code in ("unknown_literal", "out_of_range") for remark in remarks):  # these say why it is empty
-        remarks = [remark for remark in remarks if remark.code not in ("empty", "degenerate")]
-    return remarks
 
 
 def _run_all(pairs: Sequence[Pair], recipe: Recipe, card: SchemaCard, report: LintReport, tell: Progress) -> None:

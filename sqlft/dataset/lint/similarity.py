@@ -26,7 +26,8 @@ def grams(text: str, n: int = 3) -> frozenset[int]:
 
 def jaccard(one: frozenset[int], other: frozenset[int]) -> float:
     """How much two sets share: 0 nothing, 1 everything."""
-    return len(one & other) / len(one | other)
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared)
 
 
 def similar_pairs(texts: Sequence[str], threshold: float, n: int = 3) -> Iterator[tuple[int, int, float]]:

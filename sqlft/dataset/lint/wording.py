@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sqlft.database.clauses import split_format, tokens
 
@@ -37,14 +38,14 @@ def gist(question: str) -> str:
     return text if len(text) >= 12 else folded
 
 
-def literals(question: str, values: Iterable[str] = ()) -> tuple[str, ...]:
+def literals(question: str, values: Sequence[str] = ()) -> tuple[str, ...]:
     """The literals that a question names, in order."""
-    return tuple(re.findall(_pattern(values), fold(question)))
+    return tuple(_pattern(tuple(values)).findall(fold(question)))
 
 
-def mask(question: str, values: Iterable[str] = ()) -> str:
+def mask(question: str, values: Sequence[str] = ()) -> str:
     """The folded question with '#' for every literal: numbers, months, and the values given."""
-    return re.sub(r"#( #)*", "#", re.sub(_pattern(values), "#", fold(question)))
+    return re.sub(r"#( #)*", "#", _pattern(tuple(values)).sub("#", fold(question)))
 
 
 def template(sql: str) -> str:
@@ -58,6 +59,7 @@ def template(sql: str) -> str:
     return " ".join(parts)
 
 
-def _pattern(values: Iterable[str]) -> str:
+@functools.lru_cache(4)
+def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join(re.escape(fold(value)) for value in sorted(values, key=len, reverse=True) if value)
-    return rf"\b(?:{_LITERAL}{'|' + names if names else ''})\b"
+    return re.compile(rf"\b(?:{_LITERAL}{'|' + names if names else ''})\b")

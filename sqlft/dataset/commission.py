@@ -1,0 +1,71 @@
+"""What a teacher behind an endpoint is given, and the question whether its cost may be spent."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+
+from sqlft.dataset.requests import Requests
+from sqlft.dataset.written import Confirm, Estimate, Survey
+from sqlft.inference.prices import Meter
+from sqlft.problems import Problem, WrongUse
+from sqlft.recipe import Recipe, Teacher
+
+USUAL_TOKENS = 130  # of a pair with its comment and its JSON: a fair guess, for the estimate
+
+
+@dataclass
+class Commission:
+    """What both teachers have in common.
+
+    Attributes:
+        recipe: Its `teacher` is read.
+        requests: What is asked.
+        journal: The journal's path.
+        survey: Judges the pairs of complete rounds; without it all survive.
+        confirm: Asked before the first call that costs; without it, what has no bound is not begun.
+        agreed: Somebody, or a bound, has agreed to the cost.
+    """
+
+    recipe: Recipe
+    requests: Requests
+    journal: Path
+    _: KW_ONLY
+    survey: Survey | None = None
+    confirm: Confirm | None = None
+    agreed: bool = field(default=False, init=False)
+
+    @property
+    def section(self) -> Teacher:
+        return self.recipe.teacher
+
+    def agree(self, meter: Meter, calls: int, prompt_tokens: int, *, free: bool = False) -> float | None:
+        """Asks, the first time, whether so many calls may be made.
+
+        Args:
+            meter: Knows the price.
+            calls: Calls to come.
+            prompt_tokens: Of all of them.
+            free: Where the price is not known, there is none.
+
+        Returns:
+            Their dollars, about; None where the price is not known.
+
+        Raises:
+            WrongUse: Nobody agrees.
+        """
+        completion = calls * USUAL_TOKENS * self.section.pairs_per_prompt
+        dollars = meter.price(prompt_tokens, 0, completion)
+        bounded = self.section.budget_usd is not None or (free and dollars is None)
+        estimate = Estimate(self.section.model, calls, prompt_tokens, completion, dollars, bounded)
+        if not self.agreed and not (self.confirm(estimate) if self.confirm else bounded):
+            why = "nobody has agreed to that, and no budget bounds it"
+            raise WrongUse(Problem("teacher", str(estimate), why, "Write --yes, or teacher.budget_usd: 20."))
+        self.agreed = True
+        return dollars
+
+    def too_small(self, each: float, spent: float | None) -> WrongUse:
+        """The error where the budget does not pay for one call."""
+        what = f"`teacher.budget_usd: {self.section.budget_usd}`"
+        why = f"one call costs about {each:.4f} dollars, and {spent:.4f} are spent"
+        return WrongUse(Problem(self.recipe.where("teacher", "budget_usd"), what, why, "Write more."))
