@@ -13,43 +13,25 @@ from sqlglot.dialects.dialect import Dialect
 
 from sqlft.card import SchemaCard
 from sqlft.database import QueryError, Result, open_gate
-from sqlft.database.clauses import split_format, tokens
+from sqlft.database.clauses import split_format
 from sqlft.dataset.findings import Finding
-from sqlft.dataset.lint.dates import dates_disagree
+from sqlft.dataset.lint.disagree import DISAGREEMENTS
 from sqlft.dataset.lint.files import Rows, read_rows, write_rows
 from sqlft.dataset.lint.groups import conflicts, crowded_templates, metrics_two_ways, near_duplicates
 from sqlft.dataset.lint.leakage import leaks
 from sqlft.dataset.lint.literals import out_of_range, unknown_literals
-from sqlft.dataset.lint.numbers import numbers_disagree
 from sqlft.dataset.lint.outcomes import degenerate, failures, sizes
 from sqlft.dataset.lint.pair import Pair
-from sqlft.dataset.lint.remark import Remark
-from sqlft.dataset.lint.shape import (
-    grouping_asked,
-    grouping_unasked,
-    percentage_without_hundred,
-    superlative_without_order,
-)
+from sqlft.dataset.lint.remark import Remark, mend
 from sqlft.dataset.lint.unsteady import approximations, relative_dates
-from sqlft.dataset.lint.values import terms_disagree, values_disagree
+from sqlft.dataset.lint.wording import named_values
 from sqlft.problems import Problem, WrongUse
-from sqlft.recipe import Recipe
+from sqlft.recipe import Clean, Recipe
 from sqlft.records import Example
 
 Progress = Callable[[str, int, int], None]
 
-_ROW_CHECKS: tuple[Callable[[Pair], Iterable[Remark]], ...] = (
-    unknown_literals,
-    out_of_range,
-    dates_disagree,
-    numbers_disagree,
-    values_disagree,
-    terms_disagree,
-    superlative_without_order,
-    percentage_without_hundred,
-    grouping_asked,
-    grouping_unasked,
-)
+_ROW_CHECKS: tuple[Callable[[Pair], Iterable[Remark]], ...] = (unknown_literals, out_of_range, *DISAGREEMENTS)
 _LEVELS = ("error", "warning", "note")
 
 
@@ -104,20 +86,19 @@ def lint_rows(
     report = LintReport([], list(rows.sqls))
     if recipe and card and dialect == "clickhouse":
         _run_all([*pairs, *asked], recipe, card, report, tell)
-    max_rows = recipe.clean.max_rows if recipe else 100
+    clean = recipe.clean if recipe else Clean()
     date = recipe.prompt.date if recipe else datetime.date(2024, 12, 31)
     found: dict[int, list[Remark]] = defaultdict(list)
     for pair in pairs:
-        found[pair.row] += _look(pair, max_rows, date)
+        found[pair.row] += _look(pair, clean.max_rows, date)
         tell("rows", pair.row + 1, len(pairs))
-    values = [str(v) for t in card.tables for c in t.columns for v in c.values or []] if card else []
-    words = [value for value in values if not value.isdigit()]
+    words = named_values(card)
     together = (
         conflicts(pairs),
-        near_duplicates(pairs, words),
+        near_duplicates(pairs, words, clean.near_duplicate),
         metrics_two_ways(pairs),
-        crowded_templates(pairs),
-        leaks(pairs, asked, words),
+        crowded_templates(pairs, clean.template_quota),
+        leaks(pairs, asked, words, clean.leak_near),
     )
     for place, remark in itertools.chain(*together):
         found[place].append(remark)
@@ -168,18 +149,8 @@ def lint_file(
     return report
 
 
-def mend(sql: str, old: str, new: str) -> str:
-    """The SQL with one token written otherwise wherever it stands, or with its text replaced where `old` is more."""
-    parts = list(tokens(sql))
-    if not any(token.text == old for token in parts):
-        return sql.replace(old, new)
-    return "".join(new if token.text == old else token.text for token in parts)
-
-
 def _look(pair: Pair, max_rows: int, date: datetime.date) -> list[Remark]:
     remarks = list(failures(pair))
-    if not pair.question.strip():
-        remarks.append(Remark("disagree", "error", "there is no question", "Write one."))
     if remarks and (pair.tree is None or any(remark.code in ("parse", "not_allowed") for remark in remarks)):
         return remarks
     remarks += degenerate(pair)
