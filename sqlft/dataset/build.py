@@ -16,7 +16,6 @@ from sqlft.dataset.clean import Cleaned, Waterfall, count_validity
 from sqlft.dataset.fold import fold_question
 from sqlft.dataset.journal import read_answers
 from sqlft.dataset.queries import Queries
-from sqlft.dataset.second_opinion import SecondOpinion, total
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
 from sqlft.dataset.split import split
 from sqlft.dataset.teacher import write_pairs
@@ -98,6 +97,8 @@ def build(
     seeds, golden = read_examples(recipe.seeds), read_examples(recipe.golden)
     second = None
     if recipe.clean.regenerations or recipe.clean.back_translation:
+        from sqlft.dataset.second_opinion import SecondOpinion  # the openai client takes 2 s to import
+
         second = SecondOpinion(recipe, card, folder, confirm, report_progress)
     with _gate(recipe, card) as gate:
         waterfall = Waterfall(recipe, card, [*golden, *_asked_beside(recipe)], Queries(gate).run, second)
@@ -119,7 +120,7 @@ def build(
         )
         sandbox, warnings = gate.sandbox, list(gate.warnings)
     if second:
-        written, warnings = total(written, second.written), [*warnings, *second.notes]
+        written, warnings = second.total(written), [*warnings, *second.notes]
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
     plot_steps(cleaned.steps, folder / "waterfall.png", f"{recipe.name}: what each step dropped")
     by_hand = sum(place < len(own) for place in cleaned.places)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlft.card import SchemaCard
 from sqlft.database import QueryError, Result
@@ -16,10 +17,12 @@ from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark, mend
 from sqlft.dataset.lint.unsteady import approximations, relative_dates
 from sqlft.dataset.lint.wording import named_values
-from sqlft.dataset.second_opinion import SecondOpinion
 from sqlft.dataset.steps import ROW_STEPS, SET_STEPS, Known, SetStep, duplicate
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Rejected
+
+if TYPE_CHECKING:
+    from sqlft.dataset.second_opinion import SecondOpinion
 
 Outcome = Result | QueryError
 Run = Callable[[Sequence[str], Callable[[int], None]], Sequence[Outcome]]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.fold import fold_question, fold_sql
+from sqlft.dataset.openai_teacher import OpenAITeacher
 from sqlft.dataset.requests import Requests
 from sqlft.dataset.written import Confirm, Progress, Written
 from sqlft.inference.endpoint import Chat
@@ -22,6 +23,7 @@ from sqlft.records import Example
 
 _LEAST_DOLLARS = 0.01
 """With less of the budget left, nobody is asked."""
+_COUNTED = ("calls", "calls_kept", "retries", "prompt_tokens", "completion_tokens")
 
 
 class _Listed(Requests):
@@ -50,7 +52,6 @@ class SecondOpinion:
 
     Attributes:
         spent: Dollars of `teacher.budget_usd` that are gone.
-        written: What it has cost.
         notes: What the user should know.
 
     Raises:
@@ -71,7 +72,7 @@ class SecondOpinion:
         self._recipe, self._card, self._folder = recipe, card, folder
         self._confirm, self._progress = confirm, progress
         self.spent: float | None = 0.0
-        self.written: list[Written] = []
+        self._written: list[Written] = []
         self.notes: list[str] = []
 
     def regenerate(self, questions: Sequence[str]) -> list[list[Example]]:
@@ -96,6 +97,17 @@ class SecondOpinion:
         found = {fold_sql(example.sql): example.question for example in made}
         return [found.get(fold_sql(sql), "") for sql in sqls]
 
+    def total(self, first: Written) -> Written:
+        """What the teacher cost in all; the pairs and notes are those of `first`."""
+        every = [first, *self._written]
+        dollars = [one.dollars for one in every if one.dollars is not None]
+        return Written(
+            first.examples,
+            *(sum(getattr(one, name) for one in every) for name in _COUNTED),
+            math.fsum(dollars) if len(dollars) == len(every) else None,
+            first.notes,
+        )
+
     def _ask(self, chats: Sequence[str], pairs: int, wanted: int, what: str) -> list[Example]:
         section = self._recipe.teacher
         budget = section.budget_usd
@@ -104,8 +116,6 @@ class SecondOpinion:
         if not chats or (budget is not None and budget < _LEAST_DOLLARS):
             self.notes += [f"the budget is spent: {what.replace('_', ' ')} were not asked for"] * bool(chats)
             return []
-        from sqlft.dataset.openai_teacher import OpenAITeacher  # the openai client takes 2 s to import
-
         changes = {"slots": False, "seeds_per_prompt": 0, "pairs_per_prompt": pairs, "examples": wanted}
         section = section.model_copy(update={**changes, "budget_usd": budget})
         recipe = self._recipe.model_copy(update={"teacher": section})
@@ -115,19 +125,5 @@ class SecondOpinion:
         )
         if self.spent is not None:
             self.spent = None if written.dollars is None else self.spent + written.dollars
-        self.written.append(written)
+        self._written.append(written)
         return written.examples
-
-
-def total(first: Written, others: Sequence[Written]) -> Written:
-    """What the teacher cost, second opinions included; the pairs and notes are those of `first`."""
-    every = [first, *others]
-    dollars = [one.dollars for one in every]
-    return Written(
-        first.examples,
-        *(sum(getattr(one, name) for one in every) for name in ("calls", "calls_kept", "retries")),
-        prompt_tokens=sum(one.prompt_tokens for one in every),
-        completion_tokens=sum(one.completion_tokens for one in every),
-        dollars=None if None in dollars else math.fsum(one or 0.0 for one in dollars),
-        notes=first.notes,
-    )
