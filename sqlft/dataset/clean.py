@@ -6,7 +6,7 @@ Nothing is dropped without its reason code and what shows it. See `sqlft.dataset
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark, mend
 from sqlft.dataset.lint.unsteady import approximations, relative_dates
 from sqlft.dataset.lint.wording import named_values
-from sqlft.dataset.steps import ROW_STEPS, SET_STEPS, Known, SetStep, duplicate
+from sqlft.dataset.steps import ROW_STEPS, SET_STEPS, Known, SetStep, back_translation, duplicate, unsteady
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Rejected
 
@@ -41,7 +41,8 @@ class Cleaned:
 
     Attributes:
         places: Where each pair of `kept` stood among those that came.
-        steps: (step, pairs that came to it, pairs that it dropped), in order; skipped steps are not among them.
+        steps: (step, pairs that came to it, pairs that it dropped), in order; steps that were skipped, or had
+            nothing to do, are not among them.
         outcomes: What the query of each pair that came gave.
         examples: The first pair that each step dropped.
         rewritten: Pairs whose clock or approximation was written otherwise.
@@ -76,8 +77,9 @@ class Waterfall:
             self._known.regenerate = lambda questions: [self._read(made) for made in second.regenerate(questions)]
         if second and recipe.clean.back_translation:
             self._known.read_back = lambda pairs: second.read_back([pair.sql for pair in pairs])
-        self._row_steps = [step for step in ROW_STEPS if step.__name__ not in recipe.clean.skip]
-        self._set_steps = [step for step in SET_STEPS if step.__name__ not in recipe.clean.skip]
+        off = {*recipe.clean.skip, *_idle(self._known)}
+        self._row_steps = [step for step in ROW_STEPS if step.__name__ not in off]
+        self._set_steps = [step for step in SET_STEPS if step.__name__ not in off]
         self._judged: dict[tuple[str, str], tuple[str, Remark] | None] = {}
 
     def clean(self, examples: Sequence[Example], tell: Tell = _quiet) -> Cleaned:
@@ -161,6 +163,14 @@ class Waterfall:
             Pair(place, example.question, split_format(example.sql)[0].strip(), self._card, outcome=outcome)
             for place, (example, outcome) in enumerate(zip(examples, outcomes, strict=True))
         ]
+
+
+def _idle(known: Known) -> Iterator[str]:
+    """Steps that would let everything pass, and so are no checks that a pair has passed."""
+    if known.clean.unsteady == "keep":
+        yield unsteady.__name__
+    if known.read_back is None:
+        yield back_translation.__name__
 
 
 def count_validity(outcomes: Sequence[Outcome], format_clause: bool) -> dict[str, int]:

@@ -94,10 +94,9 @@ def out_of_range(pair: Pair, known: Known) -> Remarks:
 
 
 def unsteady(pair: Pair, known: Known) -> Remarks:
-    """No clock and no approximation, unless the recipe keeps them; what could be rewritten has been, before the run."""
-    if known.clean.unsteady != "keep":
-        yield from relative_dates(pair, known.date)
-        yield from approximations(pair)
+    """No clock and no approximation, where the recipe does not keep them; what could be rewritten has been by now."""
+    yield from relative_dates(pair, known.date)
+    yield from approximations(pair)
 
 
 def disagree(pair: Pair, known: Known) -> Remarks:
@@ -153,8 +152,7 @@ def conflict(pairs: Sequence[Pair], known: Known) -> Found:
 def back_translation(pairs: Sequence[Pair], known: Known) -> Found:
     """The teacher, shown the SQL alone, reads a question in it that is like the pair's own."""
     least = known.clean.back_translation
-    if least is None or known.read_back is None:
-        return
+    assert least is not None and known.read_back is not None  # else it is no step
     for place, (pair, said) in enumerate(zip(pairs, known.read_back(pairs), strict=True)):
         if not said:
             continue

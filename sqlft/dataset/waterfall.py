@@ -37,7 +37,7 @@ def plot_steps(steps: Steps, path: Path, title: str) -> None:
     names = [name.replace("_", " ") for name, _, _ in steps]
     left = [came - dropped for _, came, dropped in steps]
     gone = [dropped for _, _, dropped in steps]
-    figure = Figure(figsize=(7, 0.6 + 0.3 * max(1, len(steps))), layout="constrained")
+    figure = Figure(figsize=(7, 1.2 + 0.3 * max(1, len(steps))), layout="constrained")
     axes = figure.subplots()
     axes.barh(names, left, color="C0", label="passed")
     axes.barh(names, gone, left=left, color="C3", label="dropped")
@@ -48,6 +48,6 @@ def plot_steps(steps: Steps, path: Path, title: str) -> None:
     axes.margins(x=0.08)
     axes.set(title=title, xlabel="pairs")
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside lower center", ncols=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -241,7 +241,8 @@ def test_counts_of_the_steps_add_up():
     pairs = [(f"Who is {n}?", f"SELECT {n}", ONE) for n in range(3)]
     pairs += [("No?", "SELECT x", QueryError("no")), ("Many?", "SELECT y", rows(200)), ("Who is 2?", "SELECT 2", ONE)]
     made = cleaned(pairs, skip=["leakage", "disagree"])
-    assert [name for name, _, _ in made.steps] == [name for name in NAMES if name not in ("leakage", "disagree")]
+    off = ("leakage", "disagree", "unsteady", "back_translation")  # the last two have nothing to do
+    assert [name for name, _, _ in made.steps] == [name for name in NAMES if name not in off]
     came = 6
     for _, arrived, dropped in made.steps:
         assert arrived == came
