@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example, Record, read_jsonl
@@ -71,13 +71,16 @@ def read_answers(path: Path, model: str) -> list[Example]:
     """The pairs that a journal holds, in the order of their requests; it is left as it is, half a last line and all.
 
     Raises:
-        WrongUse: There is no journal.
+        WrongUse: There is no journal, or a whole line of it is no entry.
     """
     if not path.is_file():
         why = "there is none, and a dry run asks for nothing"
         raise WrongUse(Problem(str(path), "the teacher's journal", why, "Run `sqlft build` once, with few examples."))
-    whole = path.read_bytes().rpartition(b"\n")[0].splitlines()
-    entries = [Entry.model_validate_json(line) for line in whole]
+    try:
+        entries = [Entry.model_validate_json(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        raise WrongUse(Problem(str(path), "the teacher's journal", why, "Mend or delete that line.")) from error
     answers = {entry.number: entry.answer["pairs"] for entry in entries if _holds_pairs(entry.answer)}
     return [
         Example(question=pair["question"].strip(), sql=pair["sql"].strip(), source=model)
