@@ -71,7 +71,7 @@ class Waterfall:
     def __init__(
         self, recipe: Recipe, card: SchemaCard, golden: Sequence[Example], run: Run, second: SecondOpinion | None = None
     ) -> None:
-        self._card, self._run, self._second, self._golden = card, run, second, golden
+        self._card, self._run, self._golden = card, run, golden
         self._known = Known(recipe.clean, recipe.prompt.date, values=named_values(card))
         if second and recipe.clean.regenerations:
             self._known.regenerate = lambda questions: [self._read(made) for made in second.regenerate(questions)]
