@@ -5,10 +5,12 @@ It is the machinery of `sqlft build` with other requests: the same key, budget, 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.fold import fold_question, fold_sql
@@ -101,12 +103,9 @@ class SecondOpinion:
         """What the teacher cost in all; the pairs and notes are those of `first`."""
         every = [first, *self._written]
         dollars = [one.dollars for one in every if one.dollars is not None]
-        return Written(
-            first.examples,
-            *(sum(getattr(one, name) for one in every) for name in _COUNTED),
-            math.fsum(dollars) if len(dollars) == len(every) else None,
-            first.notes,
-        )
+        counts: dict[str, Any] = {name: sum(getattr(one, name) for one in every) for name in _COUNTED}
+        known = len(dollars) == len(every)
+        return dataclasses.replace(first, **counts, dollars=math.fsum(dollars) if known else None)
 
     def _ask(self, chats: Sequence[str], pairs: int, wanted: int, what: str) -> list[Example]:
         section = self._recipe.teacher
