@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from sqlft.dataset.build import BuildReport
+    from sqlft.dataset.build import BuildReport, DryRun
     from sqlft.dataset.harvest import ImportReport, LogFilter
     from sqlft.dataset.written import Confirm, Estimate
     from sqlft.evaluation import Results
@@ -104,6 +104,23 @@ def import_files(
         return harvest(_recipe(recipe, overrides), files, out, stages, _confirm(stages, yes))
 
 
+def rehearse(recipe: Recipe | Path | str, overrides: Sequence[str] = ()) -> DryRun:
+    """What each step of `build` would do with the pairs that are written already; spends and writes nothing.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+
+    Raises:
+        SqlftError: As `sqlft build --dry-run` would say it.
+    """
+    from sqlft.dataset.build import rehearse as rehearse_build
+    from sqlft.progress import Stages
+
+    with Stages() as stages:
+        return rehearse_build(_recipe(recipe, overrides), progress=stages)
+
+
 def train(recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, resume: bool = False) -> TrainingRun:
     """Fine-tunes an adapter on the dataset that `build` made; `run.adapter` is its PEFT folder.
 
@@ -113,15 +130,19 @@ def train(recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, resume:
         resume: Go on from the last checkpoint.
 
     Raises:
-        SqlftError: As `sqlft train` would say it; WrongUse where the recipe or its files are wrong.
+        SqlftError: As `sqlft train` would say it, also where train.jsonl gives golden questions away and the recipe
+            does not allow that; WrongUse where the recipe or its files are wrong.
     """
+    from sqlft.dataset.leakage import refuse_leaks
     from sqlft.training import StatusLine
     from sqlft.training import train as train_adapter
 
+    recipe = _recipe(recipe, overrides)
+    refuse_leaks(recipe)
     if os.environ.get("RANK", "0") != "0":
-        return train_adapter(_recipe(recipe, overrides), resume=resume)
+        return train_adapter(recipe, resume=resume)
     with StatusLine() as line:
-        return train_adapter(_recipe(recipe, overrides), resume=resume, progress=line)
+        return train_adapter(recipe, resume=resume, progress=line)
 
 
 def evaluate(

@@ -83,8 +83,31 @@ class Teacher(_Endpoint):
     concurrency: int = Field(16, gt=0)
 
 
+CleaningStep = Literal[
+    "parse", "allow_list", "runs", "row_limit", "empty", "degenerate", "unknown_literal", "out_of_range", "unsteady",
+    "disagree", "metric_two_ways", "duplicate", "near_duplicate", "template_quota", "conflict", "back_translation",
+    "leakage",
+]  # fmt: skip
+"""The steps that every pair passes, in order. See sqlft.dataset.steps."""
+
+
 class Clean(Section):
+    """What becomes of the pairs that were written, before they are divided."""
+
+    skip: list[CleaningStep] = Field(default_factory=list, description="steps that are left out")
     max_rows: int = Field(100, gt=0, description="a pair whose result has more rows is dropped")
+    unsteady: Literal["keep", "drop", "rewrite"] = Field(
+        "keep", description="today() and approximate functions; rewrite: prompt.date and exact functions instead"
+    )
+    near_duplicate: float = Field(0.9, gt=0, le=1, description="similarity at which a question repeats another")
+    template_quota: int = Field(50, gt=0, description="pairs that may share their SQL but for its literals")
+    regenerations: int = Field(
+        0, ge=0, description="SQL asked of the teacher anew, to decide between results of one question"
+    )
+    back_translation: float | None = Field(
+        None, gt=0, le=1, description="least similarity to what the teacher says that the SQL answers; null: not asked"
+    )
+    leak_near: float = Field(0.95, gt=0, le=1, description="similarity at which a question gives a golden one away")
 
 
 class Split(Section):
@@ -154,6 +177,9 @@ class Judge(_Endpoint):
 
 
 class Evaluation(Section):
+    questions: list[Path] = Field(
+        default_factory=list, description="sets that will be asked beside the golden one: nothing of them is trained on"
+    )
     judge: Judge | None = None
 
 
@@ -180,6 +206,9 @@ class Recipe(Section):
     training: dict[str, Any] = Field(default_factory=dict, description="TRL SFTConfig's own keys, checked by it")
     generation: Generation = Field(default_factory=Generation)
     evaluation: Evaluation = Field(default_factory=Evaluation)
+    allow_leakage: bool = Field(
+        False, description="train although train.jsonl holds golden questions; every report then says so in red"
+    )
 
     _path: Path = PrivateAttr(default=Path("recipe.yaml"))
     _overrides: tuple[str, ...] = PrivateAttr(default=())
@@ -260,6 +289,8 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     for key in ("schema_", "seeds", "golden", "imported"):
         if (given := getattr(recipe, key)) is not None:
             setattr(recipe, key, Path(os.path.normpath(path.parent / given)))
+    asked = recipe.evaluation
+    asked.questions = [Path(os.path.normpath(path.parent / given)) for given in asked.questions]
     return recipe
 
 

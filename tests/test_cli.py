@@ -1,6 +1,7 @@
 """The command line: what it prints where, its exit codes, and that no user error is a traceback."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -255,6 +256,7 @@ def test_build_prints_what_became_of_the_pairs(run, monkeypatch):
     report = SimpleNamespace(
         written=10,
         rejected={"empty": 2},
+        steps=[("runs", 10, 0), ("row_limit", 10, 2)],
         counts={"train": 8},
         sandbox="static",
         seconds=1.0,
@@ -266,6 +268,8 @@ def test_build_prints_what_became_of_the_pairs(run, monkeypatch):
     code, out, err = run("build", TINY)
     assert code == 0 and "2 empty" in out and "static" in out and err == "sqlft: a note\n"
     assert str(report.folder / "dataset.html") in out
+    [line] = [line for line in out.splitlines() if "row limit" in line]
+    assert re.findall(r"\d+", line) == ["10", "2", "8"]
     assert run("build", TINY, "--format", "trl")[0] == 0 and asked == ["records", "trl"]
     assert run("build", TINY, "--format", "parquet")[0] == 2
 
@@ -303,6 +307,29 @@ def test_imports_print_what_became_of_the_queries(run, monkeypatch):
         ((Path(TINY), Path("p.jsonl"), chosen, ["seed=1"]), {"dsn": "chdb://memory", "yes": True}),
         ((Path(TINY), [Path("a.sql")], Path("p.jsonl"), ["seed=1"]), {"yes": False}),
     ]
+
+
+def test_a_dry_run_prints_what_each_step_would_drop(run, shop):
+    words = ("build", TINY, f"database.dsn={shop}", "teacher.examples=8", "clean.max_rows=1", "--dry-run")
+    code, out, _ = run(*words)
+    [line] = [line for line in out.splitlines() if "row limit" in line]
+    assert code == 0 and "the limit is 1 | " in line and not Path("runs").exists()
+    found = json.loads(run(*words, "--json")[1])
+    assert found["written"] == 8 == found["kept"] + len(found["rejected"])
+
+
+def test_a_training_file_that_leaks_is_refused_unless_the_recipe_allows_it(run, monkeypatch):
+    import sqlft.training
+
+    golden = (ROOT / "data" / "ecommerce" / "golden.jsonl").read_text().splitlines()[0]
+    train = Path("runs/tiny-cpu/dataset/train.jsonl")
+    train.parent.mkdir(parents=True)
+    train.write_text(golden + "\n")
+    done = SimpleNamespace(folder=Path("runs/x"), adapter=Path("runs/x/adapter"), manifest={})
+    monkeypatch.setattr(sqlft.training, "train", lambda *_, **__: done)
+    code, out, err = run("train", TINY, "--json")
+    assert (code, out) == (1, "") and err.count("\n") == 1 and "1 of 1 rows give away" in err and "row 1 asks" in err
+    assert run("train", TINY, "allow_leakage=true", "--json")[0] == 0
 
 
 def test_check_exits_with_the_worst_it_found(run, monkeypatch):

@@ -41,6 +41,16 @@ def test_paths_are_relative_to_the_recipes_folder(write, tmp_path):
     assert load_recipe(write(MINIMAL), ["imported=real.jsonl"]).imported == tmp_path / "try" / "real.jsonl"
 
 
+def test_sets_that_evaluation_will_ask_are_relative_to_it_too(write, tmp_path):
+    recipe = load_recipe(write(MINIMAL + "evaluation: {questions: [more.jsonl]}\n"))
+    assert recipe.evaluation.questions == [tmp_path / "try" / "more.jsonl"]
+
+
+def test_a_step_of_cleaning_that_is_none_is_named_beside_those_that_are(write):
+    (problem,) = problems(write(MINIMAL + "clean: {skip: [parsing]}\n"))
+    assert "parsing" in problem.what and "'near_duplicate'" in problem.why
+
+
 def test_all_problems_come_together_with_their_lines(write):
     found = problems(write(MINIMAL + "lora:\n  r: -1\nmodel:\n  quantisation: nf4\n  dtype: int8\n"))
     assert sorted(p.where.rpartition(":")[2] for p in found) == ["5", "7", "8"]

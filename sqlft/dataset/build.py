@@ -1,4 +1,4 @@
-"""Builds a run's dataset: the teacher writes, the database judges, the rest is divided."""
+"""Builds a run's dataset: the teacher writes, the waterfall of checks judges, the rest is divided."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlft.card import SchemaCard
-from sqlft.database import open_gate
-from sqlft.dataset.clean import clean, count_validity
+from sqlft.database import Gate, open_gate
+from sqlft.dataset.clean import Cleaned, Waterfall, count_validity
 from sqlft.dataset.fold import fold_question
+from sqlft.dataset.journal import read_answers
 from sqlft.dataset.provenance import stamp
 from sqlft.dataset.queries import Queries
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
-from sqlft.dataset.split import Parts, split
+from sqlft.dataset.split import split
 from sqlft.dataset.teacher import write_pairs
+from sqlft.dataset.waterfall import plot_steps
 from sqlft.dataset.written import Confirm, Progress, Written, with_format
-from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
-from sqlft.records import Example, read_examples, write_jsonl
+from sqlft.records import Example, Rejected, read_examples, write_jsonl
 
 PARTS = ("train", "validation", "heldout", "heldout_templates", "unused")
 
@@ -97,51 +97,40 @@ def build(
     card = SchemaCard.load(recipe.schema_)
     seeds, golden = read_examples(recipe.seeds), read_examples(recipe.golden)
     imported = read_examples(recipe.imported) if recipe.imported else []
-    if recipe.split.heldout_templates and recipe.teacher.kind != "template":
-        why = "only the template teacher's pairs have templates to withhold"
-        what = f"`split.heldout_templates: {recipe.split.heldout_templates}`"
-        where = recipe.where("split", "heldout_templates")
-        raise WrongUse(Problem(where, what, why, "Write 0, or teacher.kind: template."))
-    database = recipe.database
-    with open_gate(
-        database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
-    ) as gate:
-        queries = Queries(gate)
+    second = None
+    if recipe.clean.regenerations or recipe.clean.back_translation:
+        from sqlft.dataset.second_opinion import SecondOpinion  # the openai client takes 2 s to import
 
-        def survey(asked: Sequence[Example]) -> list[bool]:
-            outcomes = queries.run([example.sql for example in asked])
-            alive = {id(example) for example in clean(asked, outcomes, golden, recipe.clean.max_rows).kept}
-            return [id(example) in alive for example in asked]
-
+        second = SecondOpinion(recipe, card, folder, confirm, report_progress)
+    with _gate(recipe, card) as gate:
+        waterfall = Waterfall(recipe, card, [*golden, *_asked_beside(recipe)], Queries(gate).run, second)
         written = write_pairs(
             recipe,
             card,
             seeds,
             folder,
             report_progress,
-            survey=survey,
+            survey=waterfall.survives,
             confirm=confirm,
             failures=from_failures,
         )
+        if second:
+            second.spent = written.dollars
         own = [with_format(seed, recipe.prompt.format_clause) for seed in seeds] if recipe.split.seeds else []
         # before the teacher's: of two pairs with one question the real one stays
         real = [with_format(pair, recipe.prompt.format_clause) for pair in imported]
-        pairs = [*own, *real, *written.examples]
-        outcomes = queries.run(
-            [pair.sql for pair in pairs], progress=lambda done: report_progress("queries", done, len(pairs), "")
+        cleaned = waterfall.clean(
+            [*own, *real, *written.examples], lambda stage, done, of: report_progress(stage, done, of, "")
         )
         sandbox, warnings = gate.sandbox, list(gate.warnings)
-    cleaned = clean(pairs, outcomes, golden, recipe.clean.max_rows)
+    if second:
+        written, warnings = second.total(written), [*warnings, *second.notes]
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
-    given = dict(zip((pair.sql for pair in pairs), outcomes, strict=True))
-    stamp(cleaned.kept, [given[example.sql] for example in cleaned.kept], [name for name, _, _ in cleaned.steps])
-    by_hand = {id(seed) for seed in own}
-    parts = split(
-        [example for example in cleaned.kept if id(example) not in by_hand],
-        recipe.split,
-        recipe.seed,
-        [example for example in cleaned.kept if id(example) in by_hand],
-    )
+    outcomes = [cleaned.outcomes[place] for place in cleaned.places]
+    stamp(cleaned.kept, outcomes, [name for name, _, _ in cleaned.steps])
+    plot_steps(cleaned.steps, folder / "waterfall.png", f"{recipe.name}: what each step dropped")
+    by_hand = sum(place < len(own) for place in cleaned.places)
+    parts = split(cleaned.kept[by_hand:], recipe.split, recipe.seed, cleaned.kept[:by_hand])
     rejected = [*cleaned.rejected, *parts.rejected]
     write_jsonl(folder / "rejected.jsonl", rejected)
     for part in PARTS:
@@ -152,7 +141,7 @@ def build(
         folder=folder,
         teacher=_teacher(recipe, written),
         written=len(written.examples),
-        validity=count_validity(outcomes[len(own) + len(real) :], recipe.prompt.format_clause),
+        validity=count_validity(cleaned.outcomes[len(own) + len(real) :], recipe.prompt.format_clause),
         steps=cleaned.steps,
         rejected=dict(Counter(item.reason for item in rejected).most_common()),
         counts={part: len(getattr(parts, part)) for part in PARTS},
@@ -163,8 +152,9 @@ def build(
         notes=[
             *warnings,
             *written.notes,
-            *_notes(seeds, golden, own, parts, coverage),
-            *_kept_of(recipe, real, cleaned.kept),
+            *_notes(seeds, golden, len(own) - by_hand, len(own), coverage),
+            *_real_kept(recipe, cleaned, range(len(own), len(own) + len(real))),
+            *_rewritten(cleaned),
         ],
         coverage=coverage,
     )
@@ -172,29 +162,94 @@ def build(
     return report
 
 
+@dataclass
+class DryRun:
+    """What each step would do with the pairs that are written already.
+
+    Attributes:
+        rejected: All that would be dropped.
+        examples: (question, evidence) of the first pair that each step would drop.
+    """
+
+    written: int
+    kept: int
+    steps: list[tuple[str, int, int]]
+    rejected: list[Rejected]
+    examples: dict[str, tuple[str, str]]
+    sandbox: str
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "rejected": [item.model_dump(exclude_defaults=True) for item in self.rejected]}
+
+
+def rehearse(recipe: Recipe, progress: Progress | None = None) -> DryRun:
+    """Passes what the journal holds, or what the grammar writes, through the waterfall; spends and writes nothing.
+
+    Args:
+        recipe: The recipe.
+        progress: Called with (stage, done, of, note).
+
+    Raises:
+        WrongUse: The recipe or its files are wrong, or nothing is written yet.
+        SqlftError: The database fails.
+    """
+    report_progress = progress or (lambda stage, done, of, note: None)
+    folder = recipe.run_dir / "dataset"
+    card = SchemaCard.load(recipe.schema_)
+    golden = [*read_examples(recipe.golden), *_asked_beside(recipe)]
+    notes = []
+    if recipe.teacher.kind == "template":
+        pairs = write_pairs(recipe, card, [], folder, report_progress).examples
+    else:
+        pairs = read_answers(folder / "journal.jsonl", recipe.teacher.model)[: recipe.teacher.examples]
+        notes.append(f"{len(pairs)} of {recipe.teacher.examples} pairs are in the journal")
+        if recipe.clean.regenerations or recipe.clean.back_translation:
+            notes.append("regenerations and back-translations cost, and were not asked for")
+    with _gate(recipe, card) as gate:
+        waterfall = Waterfall(recipe, card, golden, Queries(gate).run)
+        cleaned = waterfall.clean(pairs, lambda stage, done, of: report_progress(stage, done, of, ""))
+        notes += [*gate.warnings, *_rewritten(cleaned)]
+        first = {step: (item.example.question, item.evidence) for step, item in cleaned.examples.items()}
+        return DryRun(len(pairs), len(cleaned.kept), cleaned.steps, cleaned.rejected, first, gate.sandbox, notes)
+
+
 def _teacher(recipe: Recipe, written: Written) -> dict[str, Any]:
     cost = {key: value for key, value in vars(written).items() if key not in ("examples", "notes")}
     return {**recipe.teacher.model_dump(), **cost}
 
 
-def _notes(
-    seeds: list[Example], golden: list[Example], own: list[Example], parts: Parts, coverage: Coverage
-) -> list[str]:
+def _notes(seeds: list[Example], golden: list[Example], lost: int, own: int, coverage: Coverage) -> list[str]:
     notes = []
     asked = {fold_question(example.question) for example in golden}
     if shared := sum(fold_question(seed.question) in asked for seed in seeds):
         notes.append(f"{shared} of {len(seeds)} seeds ask a golden question, and the teacher is shown them")
     if cells := thin(coverage):
         notes.append(f"thinnest coverage, pairs kept of those written: {'; '.join(cells)}")
-    if lost := len(own) - sum(any(seed is example for example in parts.train) for seed in own):
-        notes.append(f"{lost} of {len(own)} seeds were dropped by cleaning")
+    if lost:
+        notes.append(f"{lost} of {own} seeds were dropped by cleaning")
     return notes
 
 
-def _kept_of(recipe: Recipe, real: list[Example], kept: list[Example]) -> list[str]:
-    alive = {id(example) for example in kept}
-    count = sum(id(example) in alive for example in real)
+def _real_kept(recipe: Recipe, cleaned: Cleaned, real: range) -> list[str]:
+    count = sum(place in real for place in cleaned.places)
     return [f"{count} of {len(real)} pairs of {recipe.imported} passed cleaning"] if real else []
+
+
+def _rewritten(cleaned: Cleaned) -> list[str]:
+    how = "today() and its kin as prompt.date, approximate functions as exact ones"
+    return [f"{cleaned.rewritten} pairs were rewritten: {how}"] if cleaned.rewritten else []
+
+
+def _asked_beside(recipe: Recipe) -> list[Example]:
+    return [example for path in recipe.evaluation.questions for example in read_examples(path)]
+
+
+def _gate(recipe: Recipe, card: SchemaCard) -> Gate:
+    database = recipe.database
+    return open_gate(
+        database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
+    )
 
 
 def _sha256(content: bytes) -> str:

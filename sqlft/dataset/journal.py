@@ -9,9 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from sqlft.records import Record, read_jsonl
+from sqlft.problems import Problem, WrongUse
+from sqlft.records import Example, Record, read_jsonl
 
 
 class Entry(Record):
@@ -69,6 +70,32 @@ class Journal:
         self.times[entry.key] = entry.time
         if entry.answer is not None:
             self.answers[entry.key] = entry.answer
+
+
+def read_answers(path: Path, model: str) -> list[Example]:
+    """The pairs that a journal holds, in the order of their requests; it is left as it is, half a last line and all.
+
+    Raises:
+        WrongUse: There is no journal, or a whole line of it is no entry.
+    """
+    if not path.is_file():
+        why = "there is none, and a dry run asks for nothing"
+        raise WrongUse(Problem(str(path), "the teacher's journal", why, "Run `sqlft build` once, with few examples."))
+    try:
+        entries = [Entry.model_validate_json(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        raise WrongUse(Problem(str(path), "the teacher's journal", why, "Mend or delete that line.")) from error
+    answers = {entry.number: entry.answer["pairs"] for entry in entries if _holds_pairs(entry.answer)}
+    return [
+        Example(question=pair["question"].strip(), sql=pair["sql"].strip(), source=model)
+        for number in sorted(answers)
+        for pair in answers[number]
+    ]
+
+
+def _holds_pairs(answer: Any) -> bool:
+    return isinstance(answer, dict) and "pairs" in answer
 
 
 def request_key(**request: Any) -> str:

@@ -1,13 +1,18 @@
-"""Divides clean examples into train, validation and two held-out sets that share no question and no SQL with train."""
+"""Divides clean examples into train, validation and two held-out sets, by SQL template and not by row.
+
+A template is what is left of the SQL when its literals are masked; where the grammar names a template of its own, its
+phrasings count too. One held-out set shares templates with train and no SQL, the other not even a template.
+"""
 
 from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlft.dataset.fold import fold_sql
+from sqlft.dataset.lint.wording import template as mask_sql
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Split
 from sqlft.records import Example, Rejected
@@ -19,7 +24,7 @@ class Parts:
 
     Attributes:
         heldout: Questions of which neither text nor SQL is in train; their template is, where the examples allow it.
-        heldout_templates: All questions of the templates that were withheld wholly.
+        heldout_templates: All questions of the templates that were withheld wholly, phrasings and masked SQL alike.
         unused: What `split.train` did not sample.
         rejected: Pairs in no part, since their SQL stands in a part that may not share it.
     """
@@ -36,6 +41,7 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
     """Divides examples, the same way for the same seed.
 
     Pairs with the same SQL (see `fold_sql`) stay in one part: what a held-out pair shares its SQL with is held out too.
+    `heldout_templates` is a share of the templates; those of the seeds in train are never withheld.
 
     Args:
         examples: Clean pairs, no question twice.
@@ -48,19 +54,19 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
     """
     rng = random.Random(f"{seed}:split")
     place = {id(example): number for number, example in enumerate(examples)}
-    withheld = _draw_templates(examples, section.heldout_templates, rng)
+    template = _name_templates([*seeds, *examples])
+    withheld = _draw_templates({template[id(e)] for e in examples} - {template[id(e)] for e in seeds}, section, rng)
     in_train = {fold_sql(example.sql) for example in seeds}
-    rest = [example for example in examples if example.template not in withheld]
-    rest_sql = in_train | {fold_sql(example.sql) for example in rest}
-    apart = [example for example in examples if example.template in withheld]
-    rejected = [_shares_sql(example, "heldout_templates") for example in apart if fold_sql(example.sql) in rest_sql]
+    rest = [example for example in examples if template[id(example)] not in withheld]
+    apart = [example for example in examples if template[id(example)] in withheld]
+    rejected: list[Rejected] = []
 
     groups: dict[str, list[Example]] = defaultdict(list)
     for example in rest:
         groups[fold_sql(example.sql)].append(example)
     free = [group for sql, group in groups.items() if sql not in in_train]
     rng.shuffle(free)
-    free.sort(key=_spares(free))
+    free.sort(key=_spares(free, template))
     heldout, cut_heldout = _take(free, section.heldout)
     validation, cut_validation = _take(free, section.validation)
     rejected += [_shares_sql(example, "heldout") for example in cut_heldout]
@@ -71,7 +77,7 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
     wanted = section.train or 1 - min(1, len(seeds))
     if len(heldout) < section.heldout or len(validation) < section.validation or len(left) < wanted:
         raise WrongUse(_too_few(section, len(examples), len(apart), wanted))
-    train = left if section.train is None else _sample(left, section.train, rng)
+    train = left if section.train is None else _sample(left, section.train, rng, template)
     sampled = {id(example) for example in train}
 
     def in_order(part: Iterable[Example]) -> list[Example]:
@@ -81,34 +87,50 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
         train=[*seeds, *in_order(train)],
         validation=in_order(validation),
         heldout=in_order(heldout),
-        heldout_templates=[example for example in apart if fold_sql(example.sql) not in rest_sql],
+        heldout_templates=apart,
         unused=[example for example in left if id(example) not in sampled],
         rejected=rejected,
     )
 
 
-def _draw_templates(examples: Sequence[Example], share: float, rng: random.Random) -> set[str]:
-    templates = sorted({example.template for example in examples if example.template})
-    return set(rng.sample(templates, max(1, round(share * len(templates))))) if share and templates else set()
+def _name_templates(examples: Sequence[Example]) -> dict[int, str]:
+    """A name for each example's template, by the example's id(): the same for all that masked SQL or an id connects."""
+    leader: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            leader[name] = name = leader[leader[name]]
+        return name
+
+    masked = [f"sql {mask_sql(example.sql)}" for example in examples]
+    for example, one in zip(examples, masked, strict=True):
+        ends = sorted({find(one), find(f"id {example.template}" if example.template else one)})
+        leader[ends[-1]] = ends[0]
+    return {id(example): find(one) for example, one in zip(examples, masked, strict=True)}
 
 
-def _spares(groups: list[list[Example]]) -> Callable[[list[Example]], bool]:
+def _draw_templates(templates: set[str], section: Split, rng: random.Random) -> set[str]:
+    share = section.heldout_templates
+    return set(rng.sample(sorted(templates), max(1, round(share * len(templates))))) if share and templates else set()
+
+
+def _spares(groups: list[list[Example]], template: Mapping[int, str]) -> Callable[[list[Example]], bool]:
     """Whether a group may be held out while every template keeps another one for train."""
-    left = Counter(template for group in groups for template in {example.template for example in group})
+    left = Counter(one for group in groups for one in {template[id(example)] for example in group})
     spared = set()
     for group in groups:
-        templates = {example.template for example in group}
-        if all(left[template] > 1 for template in templates):
+        templates = {template[id(example)] for example in group}
+        if all(left[one] > 1 for one in templates):
             left.subtract(templates)
             spared.add(id(group))
     return lambda group: id(group) in spared
 
 
-def _sample(examples: list[Example], count: int, rng: random.Random) -> list[Example]:
+def _sample(examples: list[Example], count: int, rng: random.Random, template: Mapping[int, str]) -> list[Example]:
     """A random sample that holds every template, where so many may be taken."""
     drawn = rng.sample(examples, len(examples))
-    firsts = {example.template: id(example) for example in reversed(drawn)}
-    return sorted(drawn, key=lambda example: firsts[example.template] != id(example))[:count]
+    firsts = {template[id(example)]: id(example) for example in reversed(drawn)}
+    return sorted(drawn, key=lambda example: firsts[template[id(example)]] != id(example))[:count]
 
 
 def _take(groups: list[list[Example]], wanted: int) -> tuple[list[Example], list[Example]]:

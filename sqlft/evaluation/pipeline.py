@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -103,6 +104,7 @@ def evaluate_each(
                 on=name if name in ("golden", *SPLITS) else path.stem,
                 created=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
                 settings=_settings(recipe, card, path, folders, gate.sandbox, limit),
+                banner=_banner(recipe, folders, leakage, len(questions)),
                 warnings=[
                     *_leakage_warnings(leakage, questions),
                     *gate.warnings,
@@ -188,6 +190,18 @@ def _training_files(recipe: Recipe, folders: Mapping[str, Path]) -> list[Path]:
 
 def _training_file(adapter: Path) -> Path:
     return adapter.parent / "dataset" / "train.jsonl"
+
+
+def _banner(recipe: Recipe, folders: Mapping[str, Path], leakage: Leakage | None, asked: int) -> str:
+    """Says in every report that golden questions were allowed in training, here or when an adapter was trained."""
+    runs = {name: folder.parent / "run.json" for name, folder in folders.items()}
+    trained = {name: json.loads(run.read_text(encoding="utf-8")) for name, run in runs.items() if run.is_file()}
+    allowed = [name for name, run in trained.items() if run.get("recipe", {}).get("allow_leakage")]
+    if not recipe.allow_leakage and not allowed:
+        return ""
+    seen = f"{leakage.either} of {asked} of these questions stand in a training file" if leakage else "none was checked"
+    by = "the recipe" if recipe.allow_leakage else f"the recipe of {', '.join(allowed)}"
+    return f"LEAKAGE IS ALLOWED: {by} says allow_leakage: true, and {seen}. Figures may show memory, not skill."
 
 
 def _leakage_warnings(leakage: Leakage | None, questions: Sequence[Question]) -> list[str]:

@@ -150,6 +150,7 @@ class Results(BaseModel):
     on: str
     created: str
     settings: dict[str, Any]
+    banner: str = Field("", description="what stands above everything else, in red: leakage was allowed")
     warnings: list[str]
     leakage: Leakage | None
     out_of_headline: dict[str, int] = Field(description="questions that no headline counts, by reason")

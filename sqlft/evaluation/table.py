@@ -11,7 +11,7 @@ from sqlft.evaluation.statistics import Share
 
 
 def results_table(results: Results) -> Group:
-    """One column a model, one row a measure, and the warnings under it; what `rich.print` takes."""
+    """One column a model, one row a measure, the warnings under it and the banner above; what `rich.print` takes."""
     table = Table(title=f"{results.run} on {results.on}: {len(results.questions)} questions", title_justify="left")
     table.add_column("", overflow="fold")
     for model in results.models:
@@ -30,7 +30,8 @@ def results_table(results: Results) -> Group:
     for measure, cells in rows.items():
         if any(cells):
             table.add_row(measure, *cells)
-    return Group(table, *(Text(f"! {warning}", style="yellow") for warning in results.warnings))
+    banner = [Text(results.banner, style="bold red")] if results.banner else []
+    return Group(*banner, table, *(Text(f"! {warning}", style="yellow") for warning in results.warnings))
 
 
 def percent(value: float | None, digits: int = 0) -> str:

@@ -10,8 +10,9 @@ import sqlft
 from sqlft.card import SchemaCard
 from sqlft.database import Database, open_gate
 from sqlft.database.shop import fill_shop
-from sqlft.dataset.build import PARTS, build
+from sqlft.dataset.build import PARTS, build, rehearse
 from sqlft.dataset.fold import fold_question, fold_sql
+from sqlft.dataset.lint.wording import template
 from sqlft.problems import WrongUse
 from sqlft.recipe import Limits, Recipe
 from sqlft.records import Example, Rejected, read_jsonl, write_jsonl
@@ -25,15 +26,15 @@ SEEDS = [
 GOLDEN = [Example(question="What is the total revenue?", sql="SELECT sum(revenue) FROM ecommerce.sessions")]
 SAID = [  # what the stub's teacher writes: question, SQL, and the reason why it goes
     ("How many sessions are there?", "SELECT count() FROM ecommerce.sessions FORMAT TabSeparatedWithNames", ""),
-    ("how many sessions  ARE there", "SELECT count(*) FROM ecommerce.sessions", "duplicate_question"),
+    ("how many sessions  ARE there", "SELECT count(*) FROM ecommerce.sessions", "duplicate"),
     ("How many countries are there?", "SELECT uniqExact(country) FROM ecommerce.users", ""),
     ("Who is older than 300?", "SELECT user_id FROM ecommerce.users WHERE age > 300", "empty"),
     ("Show all users.", "SELECT user_id FROM ecommerce.users", "too_many_rows"),
-    ("What is the mean height?", "SELECT avg(height) FROM ecommerce.users", "error"),
-    ("Remove all users.", "TRUNCATE TABLE ecommerce.users", "refused"),
-    ("Who may log in?", "SELECT name FROM system.users", "refused"),
-    ("What's the total revenue?", "select sum( revenue ) from ecommerce.sessions", "golden_sql"),
-    ("What is the total  revenue", "SELECT sum(revenue), 1 FROM ecommerce.sessions", "golden_question"),
+    ("What is the mean height?", "SELECT avg(height) FROM ecommerce.users", "runs"),
+    ("Remove all users.", "TRUNCATE TABLE ecommerce.users", "not_allowed"),
+    ("Who may log in?", "SELECT name FROM system.users", "not_allowed"),
+    ("What's the total revenue?", "select sum( revenue ) from ecommerce.sessions", "leak_near"),
+    ("What is the total  revenue", "SELECT sum(revenue) + 0 FROM ecommerce.sessions", "leak_exact"),
     ("How old is the oldest user?", "SELECT max(age) FROM ecommerce.users", ""),
     ("How old is the youngest user?", "SELECT min(age) FROM ecommerce.users", ""),
 ]
@@ -138,7 +139,7 @@ def test_every_dropped_pair_has_its_reason(recipe, stub):
     report = build(recipe(teacher=openai(stub), split={"validation": 1}))
     found = {item.example.question: item.reason for item in read(report, "rejected", Rejected)}
     assert found == {question: reason for question, _, reason in SAID if reason}
-    assert report.rejected["refused"] == 2 and report.rejected["error"] == 1
+    assert report.rejected["not_allowed"] == 2 and report.rejected["runs"] == 1
     assert report.counts["train"] + report.counts["validation"] == 4
     assert report.validity == {
         "queries": 12,
@@ -196,10 +197,84 @@ def test_parts_too_large_are_said_and_what_was_dropped_is_kept(recipe, stub):
     assert len(read_jsonl(recipe().run_dir / "dataset" / "rejected.jsonl", Rejected)) == 8
 
 
-def test_withheld_templates_need_templates_and_that_is_said_before_any_call(recipe, stub):
-    with pytest.raises(WrongUse, match=r"split.heldout_templates: 0.1.*teacher.kind: template"):
-        build(recipe(teacher=openai(stub), split={"heldout_templates": 0.1}))
-    assert not stub.arrivals
+@pytest.mark.usefixtures("one_gate")
+def test_templates_are_withheld_whoever_wrote_the_pairs(recipe, stub):
+    report = build(recipe(teacher=openai(stub), split={"validation": 0, "heldout_templates": 0.3}))
+    apart, train = read(report, "heldout_templates"), read(report, "train")
+    assert len(apart) == 1 and len(train) == 3
+    assert template(apart[0].sql) not in {template(example.sql) for example in train}
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_what_evaluation_will_ask_beside_the_golden_set_is_kept_out_too(recipe, stub, tmp_path):
+    write_jsonl(tmp_path / "more.jsonl", [Example(question="How old is the oldest user?", sql="SELECT 1")])
+    report = build(recipe(teacher=openai(stub), split={"validation": 0}, evaluation={"questions": ["more.jsonl"]}))
+    found = {item.example.question: item.reason for item in read(report, "rejected", Rejected)}
+    assert found["How old is the oldest user?"] == "leak_exact"
+    assert (report.folder / "waterfall.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_a_dry_run_says_what_each_step_would_do_and_writes_and_asks_nothing(recipe, stub, tmp_path):
+    made = recipe(teacher=openai(stub), split={"validation": 1})
+    with pytest.raises(WrongUse, match=r"journal.jsonl.*a dry run asks for nothing"):
+        rehearse(made)
+    report = build(made)
+    held = {path: path.read_bytes() for path in report.folder.iterdir()}
+    found = rehearse(made)
+    assert found.steps == report.steps and found.kept == 4 and found.written == 12
+    assert found.examples["row_limit"] == ("Show all users.", "400 rows, the limit is 100")
+    assert len(stub.requests) == 1 and held == {path: path.read_bytes() for path in report.folder.iterdir()}
+    skipped = rehearse(recipe(teacher=openai(stub), clean={"skip": ["row_limit"]}))
+    assert skipped.kept == 5
+    grammar = rehearse(recipe(name="dry", teacher={"kind": "template", "examples": 20}))
+    assert grammar.kept == 20 and not (tmp_path / "runs" / "dry").exists()
+
+
+def again(body):
+    """What the stub's teacher writes first, what it answers when it is asked again, and what it reads in SQL."""
+    text = body["messages"][0]["content"]
+    sqls = ["SELECT count() FROM ecommerce.sessions", "SELECT uniqExact(user_id) FROM ecommerce.sessions"]
+    if "Write the ClickHouse SELECT" in text:
+        return {"pairs": [{"question": "How many visits are there?", "sql": f"{sqls[0]} ", "comment": ""}]}
+    if "the question that it answers" in text:
+        questions = ["How many visits are there?", "How many people came?"]
+        return {"pairs": [{"question": q, "sql": s, "comment": ""} for q, s in zip(questions, sqls, strict=True)]}
+    asked = ["How many visits are there?", "How many visits are there?", "How many browsers are there in all?"]
+    sqls.append("SELECT uniqExact(browser) FROM ecommerce.sessions")
+    return {"pairs": [{"question": q, "sql": s, "comment": ""} for q, s in zip(asked, sqls, strict=True)]}
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_a_contradiction_is_put_to_the_teacher_once_within_the_budget(recipe):
+    with OpenAIStub(again) as server:
+        section = openai(server, examples=3, pairs_per_prompt=3)
+        first = build(recipe(teacher=section, split={"validation": 0}))
+        assert first.rejected == {"conflict": 2} and len(server.requests) == 1
+        wants = {"teacher": section, "split": {"validation": 0}, "clean": {"regenerations": 3}}
+        asked = build(recipe(**wants))
+        assert asked.rejected == {"conflict": 1} and len(server.requests) == 4
+        assert "SELECT count() FROM ecommerce.sessions" in [example.sql for example in read(asked, "train")]
+        assert asked.dollars == pytest.approx(4 * 0.0075)
+        more = build(recipe(**wants))
+        assert more.files == asked.files and len(server.requests) == 4
+        poor = build(recipe(**{**wants, "name": "poor", "teacher": {**section, "budget_usd": 0.0076}}))
+        assert poor.rejected == {"conflict": 2} and any("the budget is spent" in note for note in poor.notes)
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_sql_is_read_back_where_the_recipe_asks_for_it(recipe):
+    with OpenAIStub(again) as server:
+        clean = {"back_translation": 0.5, "regenerations": 1}
+        section = openai(server, examples=3, pairs_per_prompt=3)
+        report = build(recipe(teacher=section, clean=clean, split={"validation": 0}))
+    assert report.rejected == {"conflict": 1}  # the count is read back as it was asked, the browsers not at all
+    assert (report.folder / "back_translations.jsonl").is_file()
+
+
+def test_the_grammar_has_no_second_opinion(recipe):
+    with pytest.raises(WrongUse, match=r"clean.regenerations: 2.*the grammar can be asked nothing"):
+        build(recipe(teacher={"kind": "template"}, clean={"regenerations": 2}))
 
 
 def test_a_missing_key_is_said(recipe, monkeypatch):

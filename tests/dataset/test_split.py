@@ -5,26 +5,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlft.dataset.fold import fold_sql
+from sqlft.dataset.lint.wording import template
 from sqlft.dataset.split import split
 from sqlft.problems import WrongUse
 from sqlft.recipe import Split
 from sqlft.records import Example
 
 
-def examples(count, templates=0, queries=None):
-    """`count` examples, of so many templates in turn, over so many different queries."""
+def examples(count, templates=1, queries=None):
+    """`count` examples over so many different queries, of so many templates in turn: masked SQL, as any teacher's."""
+    numbers = [n % (queries or count) for n in range(count)]
     return [
-        Example(
-            question=f"Question {n}?",
-            sql=f"SELECT {n % (queries or count)}",
-            template=f"t{n % templates}" if templates else "",
-        )
-        for n in range(count)
+        Example(question=f"Question {n}?", sql=f"SELECT column{m % templates} > {m}") for n, m in enumerate(numbers)
     ]
 
 
 def sql_of(part):
     return {fold_sql(example.sql) for example in part}
+
+
+def templates_of(part):
+    return {template(example.sql) for example in part}
 
 
 def everything(parts):
@@ -54,27 +55,46 @@ def test_the_seed_decides():
     assert split(examples(100, 10), section, 0).heldout != split(examples(100, 10), section, 1).heldout
 
 
-def test_withheld_templates_are_nowhere_else():
+def test_withheld_templates_are_nowhere_else_whoever_wrote_them():
     parts = split(examples(100, 10), Split(validation=10, heldout=20, heldout_templates=0.2), seed=3)
-    apart = {example.template for example in parts.heldout_templates}
+    apart = templates_of(parts.heldout_templates)
     assert len(apart) == 2 and len(parts.heldout_templates) == 20
-    assert not apart & {example.template for example in [*parts.train, *parts.validation, *parts.heldout]}
+    assert not apart & templates_of([*parts.train, *parts.validation, *parts.heldout])
+    assert templates_of(parts.heldout) <= templates_of(parts.train)  # this set shares templates, and no SQL
+    assert not sql_of(parts.heldout) & sql_of(parts.train)
+
+
+def test_the_grammar_s_own_templates_are_withheld_with_all_sql_that_they_share():
+    phrasings = [
+        example.model_copy(update={"template": f"phrasing{n // 10}", "sql": f"SELECT column{n // 20} > {n}"})
+        for n, example in enumerate(examples(100))
+    ]
+    for seed in range(4):
+        parts = split(phrasings, Split(validation=0, heldout_templates=0.3), seed)
+        rest = [*parts.train, *parts.heldout]
+        assert not templates_of(parts.heldout_templates) & templates_of(rest)
+        assert not {e.template for e in parts.heldout_templates} & {e.template for e in rest}
+
+
+def test_the_templates_of_seeds_in_train_are_not_withheld():
+    seeds = [Example(question=f"Seed {n}?", sql=f"SELECT column{n} > 1000") for n in range(8)]
+    for seed in range(4):
+        parts = split(examples(100, 10), Split(validation=0, heldout_templates=0.1), seed, seeds)
+        assert parts.heldout_templates and not templates_of(parts.heldout_templates) & templates_of(parts.train)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_held_out_has_its_template_in_train(seed):
-    single = [
-        Example(question=f"Wording {n}?", sql=f"SELECT {n // 8}00", template=f"single{n // 8}") for n in range(40)
-    ]
+    single = [Example(question=f"Wording {n}?", sql=f"SELECT single{n // 8} > 1") for n in range(40)]
     parts = split([*single, *examples(200, 40)], Split(train=60, validation=10, heldout=40), seed)
-    trained = {example.template for example in parts.train}
+    trained = templates_of(parts.train)
     assert len(trained) == 45
-    assert {example.template for example in [*parts.heldout, *parts.validation]} <= trained
+    assert templates_of([*parts.heldout, *parts.validation]) <= trained
 
 
 def test_a_small_share_withholds_one_template_at_least():
     parts = split(examples(30, 3), Split(validation=1, heldout_templates=0.01), seed=0)
-    assert len({example.template for example in parts.heldout_templates}) == 1
+    assert len(templates_of(parts.heldout_templates)) == 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,16 +116,6 @@ def test_no_part_shares_sql_with_another_and_nothing_is_lost(count, queries, tem
     assert sum(map(len, sets)) == len(set.union(*sets))
     assert len(parts.heldout) == heldout and len(parts.validation) == validation
     assert Counter(e.id for e in everything(parts)) == Counter(e.id for e in given_examples)
-
-
-def test_what_shares_its_sql_with_train_leaves_the_held_out_templates_with_a_reason():
-    mixed = [
-        *examples(20, 2),
-        *(Example(question=f"Again {n}?", sql=f"select  {n}", template=f"t{1 - n % 2}") for n in range(20)),
-    ]
-    parts = split(mixed, Split(validation=0, heldout_templates=0.5), seed=0)
-    assert not parts.heldout_templates
-    assert [item.reason for item in parts.rejected] == ["shared_sql"] * 20
 
 
 def test_a_group_that_does_not_fit_is_cut_and_its_rest_is_in_no_part():
@@ -136,7 +146,7 @@ def test_the_withheld_are_counted_apart_in_the_message():
 
 
 def test_seeds_go_into_train_and_their_sql_nowhere_else():
-    seeds = [Example(question=f"Seed {n}?", sql=f"SELECT {n}") for n in range(5)]
+    seeds = [Example(question=f"Seed {n}?", sql=f"SELECT column0 > {n}") for n in range(5)]
     parts = split(examples(50), Split(train=10, validation=10, heldout=30), seed=0, seeds=seeds)
     assert parts.train[:5] == seeds and len(parts.train) == 15
     assert not sql_of(seeds) & sql_of([*parts.validation, *parts.heldout])

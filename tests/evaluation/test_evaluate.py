@@ -182,7 +182,18 @@ def test_golden_questions_in_the_training_file_are_said_loudly_and_counted_apart
     tuned = found.models[1]
     assert tuned.unleaked is not None
     assert (tuned.strict.k, tuned.strict.n, tuned.unleaked.k, tuned.unleaked.n) == (3, 4, 2, 2)
-    assert "LEAKAGE: 2 of 6 questions" in write_report(found).read_text()
+    assert "LEAKAGE: 2 of 6 questions" in write_report(found).read_text() and not found.banner
+
+
+@pytest.mark.usefixtures("shared_gate")
+def test_leakage_that_was_allowed_stands_in_red_above_everything(recipe: Recipe) -> None:
+    folder = make_adapter("shop", [("how many users are there", "SELECT 1")])
+    (folder.parent / "run.json").write_text(json.dumps({"recipe": {"allow_leakage": True}}))
+    found = evaluate(recipe, [folder])
+    assert found.banner.startswith("LEAKAGE IS ALLOWED: the recipe of shop says allow_leakage: true, and 1 of 6")
+    assert '<p class="banner" role="alert">LEAKAGE IS ALLOWED' in write_report(found).read_text()
+    assert Results.load(found.folder or Path()).banner == found.banner
+    assert evaluate(recipe.model_copy(update={"allow_leakage": True})).banner.startswith("LEAKAGE IS ALLOWED: the rec")
 
 
 @pytest.mark.usefixtures("shared_gate")

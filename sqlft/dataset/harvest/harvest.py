@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlft.card import SchemaCard
-from sqlft.database import Gate, QueryError, QueryRefused, Result, open_gate
+from sqlft.database import Gate, QueryError, QueryRefused, open_gate
 from sqlft.database.clauses import tokens
-from sqlft.dataset.clean import clean, row_count
+from sqlft.dataset.clean import Waterfall
 from sqlft.dataset.harvest.ask import ask_questions, need_teacher
 from sqlft.dataset.harvest.masking import Masking, write_string
 from sqlft.dataset.harvest.personal import personal_forms
 from sqlft.dataset.harvest.query_log import LogFilter, read_query_log
 from sqlft.dataset.harvest.sql_files import read_sql_files
 from sqlft.dataset.harvest.statements import Found, admit
+from sqlft.dataset.queries import Queries
 from sqlft.dataset.written import Confirm, Progress, with_format
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
@@ -71,7 +72,6 @@ class _Query:
     sql: str
     hash: str = ""
     masked: str = ""
-    outcome: Result | QueryError | None = None
     question: str = ""
 
 
@@ -143,10 +143,11 @@ class _Import:
             queries = self._merge(gate, admitted)
             merged = len(admitted) - len(queries)
             queries = self._mask(queries)
-            queries = self._try(gate, queries)
+            runner = Queries(gate)
+            queries = self._try(runner, queries)
             sandbox, self._notes = gate.sandbox, [*gate.warnings]
-        asked = [query for query in queries if not query.question]
-        pairs = self._clean(queries, self._ask(asked))
+            asked = [query for query in queries if not query.question]
+            pairs = self._clean(runner, queries, self._ask(asked))
         self._notes += [f"{len(queries) - len(asked)} questions were read from comments"] * (len(asked) < len(queries))
         write_jsonl(self._out, pairs)
         write_jsonl(self._out.with_suffix(".rejected.jsonl"), self._rejected)
@@ -207,19 +208,20 @@ class _Import:
             masked.append(query)
         return masked
 
-    def _try(self, gate: Gate, queries: Sequence[_Query]) -> list[_Query]:
+    def _try(self, runner: Queries, queries: Sequence[_Query]) -> list[_Query]:
         """Those that give what cleaning would keep: a question costs, and none is asked for the others."""
         kept = []
-        outcomes = gate.run_many(
+        outcomes = runner.run(
             [query.masked for query in queries], progress=lambda done: self._tell("queries", done, len(queries), "")
         )
         for query, outcome in zip(queries, outcomes, strict=True):
-            query.outcome = outcome
             if isinstance(outcome, QueryError):
                 self._reject(query.found, query.masked, outcome.kind, str(outcome), query.hash)
-            elif not row_count(outcome):
+                continue
+            count = outcome.total_rows if outcome.total_rows is not None else len(outcome.rows)
+            if not count:
                 self._reject(query.found, query.masked, "empty", "no rows", query.hash)
-            elif (count := row_count(outcome)) > (limit := self._recipe.clean.max_rows):
+            elif count > (limit := self._recipe.clean.max_rows):
                 self._reject(query.found, query.masked, "too_many_rows", f"{count} rows, limit {limit}", query.hash)
             else:
                 kept.append(query)
@@ -236,8 +238,8 @@ class _Import:
         self._notes += written.notes
         return pairs
 
-    def _clean(self, queries: Sequence[_Query], asked: dict[str, Example]) -> list[Example]:
-        examples, outcomes = [], []
+    def _clean(self, runner: Queries, queries: Sequence[_Query], asked: dict[str, Example]) -> list[Example]:
+        examples = []
         for query in queries:
             pair = asked.get(query.masked)
             if pair is None and not query.question:
@@ -248,9 +250,7 @@ class _Import:
             origin = self._origin(query.found, query.hash)
             example = example.model_copy(update={"sql": query.masked, "origin": origin})
             examples.append(with_format(example, self._recipe.prompt.format_clause))
-            assert query.outcome is not None  # it was tried
-            outcomes.append(query.outcome)
-        cleaned = clean(examples, outcomes, self._golden, self._recipe.clean.max_rows)
+        cleaned = Waterfall(self._recipe, self._card, self._golden, runner.run).clean(examples)
         self._rejected += cleaned.rejected
         return cleaned.kept
 

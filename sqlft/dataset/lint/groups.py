@@ -35,7 +35,7 @@ def conflicts(pairs: Sequence[Pair]) -> Found:
         classes: list[list[int]] = []
         for place in places:
             for members in classes:
-                if _agree(pairs[members[0]], pairs[place]):
+                if agree(pairs[members[0]], pairs[place]):
                     members.append(place)
                     break
             else:
@@ -49,20 +49,29 @@ def conflicts(pairs: Sequence[Pair]) -> Found:
                 yield place, Remark("conflict", "error" if ran else "warning", evidence, "Keep the right one.")
         for members in classes:
             for place in members[1:]:
-                yield (
-                    place,
-                    Remark("duplicate", "note", f"row {pairs[members[0]].row} asks the same", "Keep one of them."),
-                )
+                first = pairs[members[0]]
+                evidence = f"row {first.row} asks the same: {first.sql[:160]}"
+                yield place, Remark("duplicate", "note", evidence, "Keep one of them.")
 
 
-def near_duplicates(pairs: Sequence[Pair], values: Sequence[str] = (), threshold: float = NEAR) -> Found:
-    """Rows whose question is nearly that of an earlier row, with the same literals."""
+def near_duplicates(
+    pairs: Sequence[Pair], values: Sequence[str] = (), threshold: float = NEAR, *, agreeing: bool = False
+) -> Found:
+    """Rows whose question is nearly that of an earlier row which stays, with the same literals.
+
+    Args:
+        pairs: The rows.
+        values: Of the card's columns: literals, too.
+        threshold: Jaccard similarity of character n-grams.
+        agreeing: Only those that have the earlier row's answer too, and so teach nothing new.
+    """
     questions = [gist(pair.question) for pair in pairs]
-    told = set()
-    for one, other, similarity in similar_pairs(questions, threshold):
-        if other in told or not _same_words(questions[one], questions[other]):
+    told: set[int] = set()
+    for one, other, similarity in sorted(similar_pairs(questions, threshold), key=lambda found: (found[1], found[0])):
+        same = literals(pairs[one].question, values) == literals(pairs[other].question, values)
+        if not same or {one, other} & told or not _same_words(questions[one], questions[other]):
             continue
-        if literals(pairs[one].question, values) == literals(pairs[other].question, values):
+        if not agreeing or agree(pairs[one], pairs[other]):
             told.add(other)
             evidence = f"{similarity:.2f} like row {pairs[one].row}: {pairs[one].question}"
             yield other, Remark("near_duplicate", "warning", evidence, "Keep one of them.")
@@ -178,7 +187,8 @@ def _counted(pair: Pair, side: exp.Expr) -> str:
     return ""
 
 
-def _agree(one: Pair, other: Pair) -> bool:
+def agree(one: Pair, other: Pair) -> bool:
+    """Whether two rows have the same SQL or, as far as the database could say, the same result."""
     if fold_sql(one.sql) == fold_sql(other.sql):
         return True
     if not (isinstance(one.outcome, Result) and isinstance(other.outcome, Result)):

@@ -20,7 +20,9 @@ _SYNTAX_ERROR = 62
 def failures(pair: Pair, max_rows: int = 0) -> Iterator[Remark]:
     """The codes parse, not_allowed and runs; without a database the first two, as far as sqlglot can tell."""
     error = pair.outcome
-    if not pair.sql.strip():
+    if not pair.question.strip(" ?.!"):
+        yield Remark("parse", "error", "there is no question", "Write one.")
+    elif not pair.sql.strip():
         yield Remark("parse", "error", "there is no SQL")
     elif isinstance(error, QueryRefused | QueryError):
         if error.code == _SYNTAX_ERROR or "cannot be read as a SELECT" in error.message:

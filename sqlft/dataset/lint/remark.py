@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlft.database.clauses import tokens
 from sqlft.dataset.findings import Level
 
 
@@ -17,3 +18,11 @@ class Remark:
     fix: str = ""
     edit: tuple[str, str] | None = None
     golden: str | None = None
+
+
+def mend(sql: str, old: str, new: str) -> str:
+    """The SQL with one token written otherwise wherever it stands, or with its text replaced where `old` is more."""
+    parts = list(tokens(sql))
+    if not any(token.text == old for token in parts):
+        return sql.replace(old, new)
+    return "".join(new if token.text == old else token.text for token in parts)

@@ -10,33 +10,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
-from sqlft.dataset.lint.dates import dates_disagree
+from sqlft.dataset.lint.disagree import DISAGREEMENTS
 from sqlft.dataset.lint.literals import out_of_range, unknown_literals
-from sqlft.dataset.lint.numbers import numbers_disagree
 from sqlft.dataset.lint.outcomes import degenerate, failures, sizes
 from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark
-from sqlft.dataset.lint.shape import (
-    grouping_asked,
-    grouping_unasked,
-    percentage_without_hundred,
-    superlative_without_order,
-)
 from sqlft.dataset.lint.unsteady import approximations, relative_dates
-from sqlft.dataset.lint.values import terms_disagree, values_disagree
 
-_CHECKS: tuple[Callable[[Pair], Iterable[Remark]], ...] = (
-    unknown_literals,
-    out_of_range,
-    dates_disagree,
-    numbers_disagree,
-    values_disagree,
-    terms_disagree,
-    superlative_without_order,
-    percentage_without_hundred,
-    grouping_asked,
-    grouping_unasked,
-)
+_CHECKS: tuple[Callable[[Pair], Iterable[Remark]], ...] = (unknown_literals, out_of_range, *DISAGREEMENTS)
 _SHARE = 50  # rows that a process takes at a time
 _MANY = 500  # rows from which processes save more time than they take to start
 
@@ -80,8 +61,6 @@ def _look_at_share(places: range) -> list[list[Remark]]:
 
 def _look(pair: Pair, max_rows: int, date: datetime.date) -> list[Remark]:
     remarks = list(failures(pair))
-    if not pair.question.strip():
-        remarks.append(Remark("disagree", "error", "there is no question", "Write one."))
     if remarks and (pair.tree is None or any(remark.code in ("parse", "not_allowed") for remark in remarks)):
         return remarks
     remarks += degenerate(pair)

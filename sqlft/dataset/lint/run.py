@@ -13,16 +13,17 @@ from sqlglot.dialects.dialect import Dialect
 
 from sqlft.card import SchemaCard
 from sqlft.database import QueryError, Result, open_gate
-from sqlft.database.clauses import split_format, tokens
+from sqlft.database.clauses import split_format
 from sqlft.dataset.findings import Finding
 from sqlft.dataset.lint.files import Rows, read_rows, write_rows
 from sqlft.dataset.lint.groups import conflicts, crowded_templates, metrics_two_ways, near_duplicates
 from sqlft.dataset.lint.leakage import leaks
 from sqlft.dataset.lint.pair import Pair
-from sqlft.dataset.lint.remark import Remark
+from sqlft.dataset.lint.remark import Remark, mend
 from sqlft.dataset.lint.rowwise import look_at
+from sqlft.dataset.lint.wording import named_values
 from sqlft.problems import Problem, WrongUse
-from sqlft.recipe import Recipe
+from sqlft.recipe import Clean, Recipe
 from sqlft.records import Example
 
 Progress = Callable[[str, int, int], None]
@@ -81,20 +82,19 @@ def lint_rows(
     report = LintReport([], list(rows.sqls))
     if recipe and card and dialect == "clickhouse":
         _run_all([*pairs, *asked], recipe, card, report, tell)
-    max_rows = recipe.clean.max_rows if recipe else 100
+    clean = recipe.clean if recipe else Clean()
     date = recipe.prompt.date if recipe else datetime.date(2024, 12, 31)
     found: dict[int, list[Remark]] = defaultdict(list)
-    for row, remarks in enumerate(look_at(pairs, max_rows, date)):
+    for row, remarks in enumerate(look_at(pairs, clean.max_rows, date)):
         found[row] += remarks
         tell("rows", row + 1, len(pairs))
-    values = [str(v) for t in card.tables for c in t.columns for v in c.values or []] if card else []
-    words = [value for value in values if not value.isdigit()]
+    words = named_values(card)
     together = (
         conflicts(pairs),
-        near_duplicates(pairs, words),
+        near_duplicates(pairs, words, clean.near_duplicate),
         metrics_two_ways(pairs),
-        crowded_templates(pairs),
-        leaks(pairs, asked, words),
+        crowded_templates(pairs, clean.template_quota),
+        leaks(pairs, asked, words, clean.leak_near),
     )
     for place, remark in itertools.chain(*together):
         found[place].append(remark)
@@ -143,14 +143,6 @@ def lint_file(
         changed = sum(old != new for old, new in zip(rows.sqls, report.fixed, strict=True))
         report.notes.append(f"{changed} of {len(rows)} rows mended in {fix}")
     return report
-
-
-def mend(sql: str, old: str, new: str) -> str:
-    """The SQL with one token written otherwise wherever it stands, or with its text replaced where `old` is more."""
-    parts = tokens(sql)
-    if not any(token.text == old for token in parts):
-        return sql.replace(old, new)
-    return "".join(new if token.text == old else token.text for token in parts)
 
 
 def _run_all(pairs: Sequence[Pair], recipe: Recipe, card: SchemaCard, report: LintReport, tell: Progress) -> None:

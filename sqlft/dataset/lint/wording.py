@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from sqlft.card import SchemaCard
 from sqlft.database.clauses import split_format, tokens
 
 _OPENING = re.compile(
@@ -57,6 +58,12 @@ def template(sql: str) -> str:
         elif token.kind not in ("blank", "comment") and token.text != ";":
             parts.append(token.text.lower())
     return " ".join(parts)
+
+
+def named_values(card: SchemaCard | None) -> list[str]:
+    """The values that the card lists of its columns, as words of a question: numbers left out."""
+    listed = [str(value) for table in card.tables for c in table.columns for value in c.values or []] if card else []
+    return [value for value in listed if not value.isdigit()]
 
 
 @functools.lru_cache(4)

@@ -77,6 +77,16 @@ def test_json_is_all_that_is_printed_and_errors_exit_with_1(lint, wrong, dsn, tm
     assert next(f for f in found if f["code"] == "leak_exact")["golden"] == "how many users are registered"
 
 
+def test_a_recipe_that_allows_leakage_lets_it_pass_and_still_tells(lint, dsn, tmp_path):
+    row = {"question": "How many users are registered?", "sql": f"SELECT count() FROM {U}"}
+    for name in ("set.jsonl", "golden.jsonl"):
+        (tmp_path / name).write_text(json.dumps(row))
+    words = (tmp_path / "set.jsonl", "--golden", tmp_path / "golden.jsonl", "--recipe", TINY, "--json")
+    assert lint(*words, f"database.dsn={dsn}")[0] == 1
+    code, out = lint(*words, f"database.dsn={dsn}", "allow_leakage=true")
+    assert code == 0 and [f["code"] for f in json.loads(out)] == ["leak_exact"]
+
+
 def test_fix_writes_what_is_mechanical(lint, wrong, tmp_path):
     out = tmp_path / "fixed.csv"
     lint(wrong, "--fix", out)

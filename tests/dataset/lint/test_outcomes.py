@@ -19,7 +19,7 @@ from tests.dataset.lint.pairs import S, U, codes, pair, result
     ],
 )
 def test_a_failure_has_its_code(outcome, code):
-    assert codes(failures(pair("?", f"SELECT 1 FROM {S}", outcome))) == [code]
+    assert codes(failures(pair("What?", f"SELECT 1 FROM {S}", outcome))) == [code]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_failure_has_its_code(outcome, code):
     ],
 )
 def test_without_a_database_the_text_alone_is_judged(sql, code):
-    assert codes(failures(pair("?", sql, card=None))) == ([code] if code else [])
+    assert codes(failures(pair("What?", sql, card=None))) == ([code] if code else [])
 
 
 @pytest.mark.parametrize(
@@ -51,25 +51,25 @@ def test_without_a_database_the_text_alone_is_judged(sql, code):
     ],
 )
 def test_an_answer_of_nothing_is_degenerate(sql, rows, found):
-    assert codes(degenerate(pair("?", sql, result(*rows)))) == (["degenerate"] if found else [])
+    assert codes(degenerate(pair("What?", sql, result(*rows)))) == (["degenerate"] if found else [])
 
 
 @pytest.mark.parametrize(
     "condition", ["os = 'iOS' AND os = 'Linux'", "action_date BETWEEN '2022-06-30' AND '2022-03-01'"]
 )
 def test_a_condition_that_no_row_passes_is_degenerate(condition):
-    assert codes(degenerate(pair("?", f"SELECT os FROM {S} WHERE {condition}"))) == ["degenerate"]
+    assert codes(degenerate(pair("What?", f"SELECT os FROM {S} WHERE {condition}"))) == ["degenerate"]
 
 
 def test_sizes():
-    assert codes(sizes(pair("?", "SELECT 1", result()), 2)) == ["empty"]
-    assert codes(sizes(pair("?", "SELECT 1", result((1,), (2,), (3,))), 2)) == ["too_many_rows"]
-    assert codes(sizes(pair("?", "SELECT 1", result((1,), (2,))), 2)) == []
+    assert codes(sizes(pair("What?", "SELECT 1", result()), 2)) == ["empty"]
+    assert codes(sizes(pair("What?", "SELECT 1", result((1,), (2,), (3,))), 2)) == ["too_many_rows"]
+    assert codes(sizes(pair("What?", "SELECT 1", result((1,), (2,))), 2)) == []
 
 
 def test_a_relative_date_is_told_and_fixed():
     [remark] = relative_dates(
-        pair("?", f"SELECT 1 FROM {S} WHERE action_date = today() - 1"), datetime.date(2024, 12, 31)
+        pair("What?", f"SELECT 1 FROM {S} WHERE action_date = today() - 1"), datetime.date(2024, 12, 31)
     )
     assert remark.level == "warning" and remark.edit and "toDate('2024-12-31') - 1" in remark.edit[1]
 
@@ -83,9 +83,9 @@ def test_a_relative_date_is_told_and_fixed():
     ],
 )
 def test_an_approximation_is_told_with_the_exact_function(sql, fix):
-    [remark] = approximations(pair("?", sql))
+    [remark] = approximations(pair("What?", sql))
     assert (remark.code, remark.fix) == ("approximate", fix)
 
 
 def test_exact_functions_and_columns_of_such_names_are_not_told():
-    assert codes(approximations(pair("?", "SELECT uniqExact(a), median FROM t"))) == []
+    assert codes(approximations(pair("What?", "SELECT uniqExact(a), median FROM t"))) == []
