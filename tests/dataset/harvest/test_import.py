@@ -110,12 +110,12 @@ def test_a_log_becomes_pairs_one_of_each_kind(recipe, server, stub, gate, tmp_pa
         hashed = gate.run(f"SELECT toString(normalizedQueryHash({_quoted(pair.sql)}))").rows
         assert hashed == [(pair.origin.hash,)]
     assert report.left == {"no SELECT": 1, "reads other tables": 1}
-    assert report.rejected == {"refused": 1, "empty": 1, "too_many_rows": 1, "error": 1, "golden_sql": 1}
+    assert report.rejected == {"refused": 1, "empty": 1, "too_many_rows": 1, "error": 1, "leak_template": 1}
     assert (report.found, report.runs, report.pairs, report.asked) == (8, 10, 3, 4)
     assert report.masked == [("e-mail", "email", 1), ("long number", "person_id", 1), ("name", "first_name", 1)]
     assert report.dollars == pytest.approx(2 * 0.0075)
     dropped = read_jsonl(Path("pairs.rejected.jsonl"), Rejected)
-    assert sorted(item.reason for item in dropped) == ["empty", "error", "golden_sql", "refused", "too_many_rows"]
+    assert sorted(item.reason for item in dropped) == ["empty", "error", "leak_template", "refused", "too_many_rows"]
     assert json.loads(Path("pairs.json").read_text()) == json.loads(json.dumps(report.to_json()))
     said = everything_said(tmp_path, stub)
     assert [value for value in PERSONAL if value in said] == []
@@ -224,6 +224,6 @@ def test_a_build_takes_imported_pairs_before_the_teachers(recipe, stub, tmp_path
     report = build(made)
     train = read_jsonl(report.folder / "train.jsonl", Example)
     assert [pair.sql for pair in train] == ["SELECT max(minutes) FROM crm.calls", "SELECT min(minutes) FROM crm.calls"]
-    assert train[0].origin is not None and report.rejected == {"duplicate_question": 1}
+    assert train[0].origin is not None and report.rejected == {"duplicate": 1}
     assert (report.written, report.validity["queries"]) == (2, 2)
     assert any("1 of 1 pairs of" in note for note in report.notes)
