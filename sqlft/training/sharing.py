@@ -12,14 +12,16 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from sqlft.inference.decode import can_share
 from sqlft.inference.tokens import Row
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
+from sqlft.training.blocks import NAME
 from sqlft.training.rows import as_dataset
 
 ENOUGH = 0.3
@@ -35,16 +37,18 @@ class SharedCollator:
     Attributes:
         pad: The pad token.
         budget: Tokens of a sequence: see `best_budget`.
+        blocks: The model attends by `sqlft.training.blocks`, and needs no mask.
 
     Returns:
-        input_ids, labels and position_ids (sequences, length); attention_mask (sequences, 1, length, length), true
-        where a token sees another; row_tokens, the tokens that the rows have as they are.
+        input_ids, labels and position_ids (sequences, length); sqlft_layout, or attention_mask (sequences, 1, length,
+        length), true where a token sees another; row_tokens, the tokens that the rows have as they are.
     """
 
     pad: int
     budget: int
+    blocks: bool = False
 
-    def __call__(self, rows: Sequence[Item]) -> dict[str, torch.Tensor]:
+    def __call__(self, rows: Sequence[Item]) -> dict[str, Any]:
         sequences = [sequence for group in _groups(rows) for sequence in self._parted(group)]
         lengths = [s[0]["prefix"] + sum(_suffix(row) for row in s) for s in sequences]
         width = -(-max(lengths) // 8) * 8  # CUDA's kernels want rows of a mask aligned
@@ -64,13 +68,11 @@ class SharedCollator:
                 positions[line, place:end] = torch.arange(start, len(row["input_ids"]))
                 owners[line, place:end] = owner
                 place = end
-        seen = (owners[:, None, :] == 0) | (owners[:, None, :] == owners[:, :, None])
-        seen &= positions[:, None, :] <= positions[:, :, None]
         return {
             "input_ids": ids,
             "labels": labels,
             "position_ids": positions,
-            "attention_mask": seen[:, None],
+            **({"sqlft_layout": _layout(sequences)} if self.blocks else {"attention_mask": _mask(owners, positions)}),
             "row_tokens": torch.tensor(sum(len(row["input_ids"]) for row in rows)),
         }
 
@@ -85,6 +87,15 @@ class SharedCollator:
             found[least].append(row)
             sizes[least] += _suffix(row)
         return found
+
+
+def _layout(sequences: list[list[Item]]) -> list[tuple[int, list[int]]]:
+    return [(int(sequence[0]["prefix"]), list(map(_suffix, sequence))) for sequence in sequences]
+
+
+def _mask(owners: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    seen = (owners[:, None, :] == 0) | (owners[:, None, :] == owners[:, :, None])
+    return (seen & (positions[:, None, :] <= positions[:, :, None]))[:, None]
 
 
 def _suffix(row: Item) -> int:
@@ -132,7 +143,7 @@ def sees_apart(model: Any, collate: SharedCollator, rows: Sequence[Item]) -> boo
     """
     tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
     pair = sorted(rows, key=_suffix)[:2]
-    together, alone = collate(pair), [SharedCollator(collate.pad, 0)([row]) for row in pair]
+    together, alone = collate(pair), [replace(collate, budget=0)([row]) for row in pair]
     was_training = model.training
     model.eval()
     with torch.no_grad(), torch.random.fork_rng():
@@ -142,8 +153,9 @@ def sees_apart(model: Any, collate: SharedCollator, rows: Sequence[Item]) -> boo
     return bool(differences.max() < tolerance)
 
 
-def _learned(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    inputs = {key: value.to(model.device) for key, value in batch.items() if key not in ("labels", "row_tokens")}
+def _learned(model: Any, batch: dict[str, Any]) -> torch.Tensor:
+    inputs = {key: value for key, value in batch.items() if key not in ("labels", "row_tokens")}
+    inputs = {k: v.to(model.device) if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
     log_probs = model(**inputs, use_cache=False).logits[:, :-1].float().log_softmax(-1)
     targets = batch["labels"][:, 1:].to(model.device)
     return log_probs.gather(-1, targets.clamp(min=0)[..., None])[..., 0][targets >= 0]
@@ -161,20 +173,29 @@ def shares(recipe: Recipe, model: Any, rows: Sequence[Row], pad: int, args: Any)
     wanted = recipe.training.get("shared_prefix", "auto")
     if wanted is False:
         return None, "rows stay whole, as training.shared_prefix says"
-    share, collate = shared_share(rows), SharedCollator(pad, best_budget(rows, model.config))
-    obstacle = ""
+    share, blocks = shared_share(rows), can_share(model)
+    collate = SharedCollator(pad, best_budget(rows, model.config), blocks)
+    before, obstacle = model.config._attn_implementation, ""
+    if blocks:
+        model.config._attn_implementation = NAME
     if recipe.model.attention != "sdpa":
         obstacle = f"model.attention: {recipe.model.attention} takes no mask of pairs of tokens. Write sdpa"
     elif not sees_apart(model, collate, as_dataset(sorted(rows, key=len)[:2]).to_list()):
         obstacle = f"{recipe.model.base} does not keep rows apart when a mask asks for it. Write false"
     if obstacle and wanted is True:
         raise WrongUse(Problem(recipe.where("training", "shared_prefix"), "`training.shared_prefix: true`", obstacle))
+    if obstacle or not _pays(wanted, share, args):
+        model.config._attn_implementation = before
     if obstacle:
         return None, f"rows stay whole: {obstacle.partition('. ')[0]}"
-    if wanted == "auto" and (share < ENOUGH or args.per_device_train_batch_size == 1):
+    if not _pays(wanted, share, args):
         why = f"{share:.0%} of their tokens are shared" if share < ENOUGH else "a batch of one has nothing to share"
         return None, f"rows stay whole: {why}"
     return (
         collate,
         f"{share:.0%} of all tokens are prefixes that rows share: read once, {collate.budget} tokens at a time",
     )
+
+
+def _pays(wanted: Any, share: float, args: Any) -> bool:
+    return wanted is True or (share >= ENOUGH and args.per_device_train_batch_size > 1)

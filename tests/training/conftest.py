@@ -36,13 +36,14 @@ def write_recipe(folder: Path, base: Path) -> Path:
     """Writes a recipe named `run`, its card and its dataset into `folder`."""
     CARD.save(folder / "card.yaml")
     write_jsonl(folder / "seeds.jsonl", EXAMPLES[:1])
+    write_jsonl(folder / "golden.jsonl", [Example(question="Who is oldest?", sql="SELECT max(age) FROM shop.users")])
     write_jsonl(folder / "runs/run/dataset/train.jsonl", EXAMPLES[:32])
     write_jsonl(folder / "runs/run/dataset/validation.jsonl", EXAMPLES[32:])
     recipe = {
         "name": "run",
         "schema": "card.yaml",
         "seeds": "seeds.jsonl",
-        "golden": "seeds.jsonl",
+        "golden": "golden.jsonl",
         "model": {"base": str(base), "quantization": "nf4", "dtype": "float32"},
         "lora": {"r": 4, "alpha": 8, "dropout": 0.1},
         "training": TRAINING,

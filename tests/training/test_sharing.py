@@ -2,6 +2,7 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from sqlft.inference.load import load_base
 from sqlft.problems import WrongUse
 from sqlft.recipe import Model
 from sqlft.training import train
+from sqlft.training.blocks import NAME
 from sqlft.training.rows import as_dataset, tokenize_examples
 from sqlft.training.sft import Collator
-from sqlft.training.sharing import SharedCollator, best_budget, sees_apart, shared_share
+from sqlft.training.sharing import SharedCollator, best_budget, sees_apart, shared_share, shares
 from tests.training.conftest import EXAMPLES
 
 PAD = 2
@@ -43,6 +45,7 @@ def adapted(tiny_base, quantization="none", attention="sdpa"):
 
 def loss_and_gradients(model, batch):
     inputs = {key: value for key, value in batch.items() if key not in ("labels", "row_tokens")}
+    model.config._attn_implementation = NAME if "sqlft_layout" in batch else "sdpa"
     model.zero_grad()
     logits = model(**inputs, use_cache=False).logits[:, :-1].flatten(0, 1)
     loss = torch.nn.functional.cross_entropy(logits, batch["labels"][:, 1:].flatten())
@@ -55,11 +58,11 @@ def furthest(one, two):
     return max(((one[name] - two[name]).abs().max() / two[name].abs().max()).item() for name in two)
 
 
-@pytest.mark.parametrize("quantization", ["none", "nf4"])
+@pytest.mark.parametrize(("quantization", "blocks"), [("none", True), ("none", False), ("nf4", True)])
 @pytest.mark.parametrize(("budget", "sequences"), [(1, {8}), (260, {2, 3, 4}), (10_000, {1})])
-def test_loss_and_gradients_are_those_of_whole_rows(items, tiny_base, quantization, budget, sequences):
+def test_loss_and_gradients_are_those_of_whole_rows(items, tiny_base, quantization, blocks, budget, sequences):
     model = adapted(tiny_base, quantization)
-    batch = SharedCollator(PAD, budget)(items)
+    batch = SharedCollator(PAD, budget, blocks)(items)
     assert len(batch["input_ids"]) in sequences
     loss, gradients = loss_and_gradients(model, batch)
     whole, expected = loss_and_gradients(model, Collator(PAD)(items))
@@ -77,7 +80,8 @@ def test_a_mask_that_leaks_is_seen_by_that_comparison(items, tiny_base):
     assert abs(loss / whole - 1) > 1e-3 and furthest(gradients, expected) > 1e-2
 
 
-def test_several_schemas_rows_without_a_partner_and_a_row_over_the_budget(items, tiny_base):
+@pytest.mark.parametrize("blocks", [True, False])
+def test_several_schemas_rows_without_a_partner_and_a_row_over_the_budget(items, tiny_base, blocks):
     other = [copy.deepcopy(item) for item in items[:3]]
     for item in other:
         item["input_ids"][1] = 5  # another schema: its first tokens differ
@@ -88,7 +92,7 @@ def test_several_schemas_rows_without_a_partner_and_a_row_over_the_budget(items,
     long["labels"] = long["labels"] + long["labels"][1:]
     mixed = [items[0], other[0], alone, long, other[1], items[1], other[2], items[2]]
     model = adapted(tiny_base)
-    batch = SharedCollator(PAD, 250)(mixed)
+    batch = SharedCollator(PAD, 250, blocks)(mixed)
     assert batch["row_tokens"] == sum(len(item["input_ids"]) for item in mixed)
     loss, gradients = loss_and_gradients(model, batch)
     whole, expected = loss_and_gradients(model, Collator(PAD)(mixed))
@@ -180,6 +184,16 @@ def test_a_model_that_ignores_the_mask_is_found_out(items, tiny_base, monkeypatc
 
     monkeypatch.setattr(model.base_model.model, "forward", careless)
     assert not sees_apart(model, SharedCollator(PAD, 10_000), items)
+
+
+def test_a_run_that_stays_whole_leaves_the_models_attention_as_it_was(rows, tiny_base, make_recipe):
+    model, args = adapted(tiny_base), SimpleNamespace(per_device_train_batch_size=8)
+    for words, name in (("false", "sdpa"), ("true", NAME)):
+        collate, _ = shares(make_recipe(f"training.shared_prefix={words}"), model, rows, PAD, args)
+        assert (collate is not None) == (name == NAME) and model.config._attn_implementation == name
+    alone = SimpleNamespace(per_device_train_batch_size=1)
+    model.config._attn_implementation = "sdpa"
+    assert shares(make_recipe(), model, rows, PAD, alone)[0] is None and model.config._attn_implementation == "sdpa"
 
 
 def test_a_wrong_value_is_a_sentence(make_recipe):
