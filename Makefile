@@ -20,7 +20,7 @@ lint: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready
-	@for name in $$(ls benchmarks/*.py | grep -v __init__ | xargs -n1 basename -s .py); do \
+	@for name in $$(grep -l '^if __name__' benchmarks/*.py | xargs -n1 basename -s .py); do \
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # pinned versions of everything that pyproject.toml asks for; names no index

@@ -86,7 +86,7 @@ class Trainer(SFTTrainer):
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """As TRL's, which counts a batch's tokens by its mask: wrong where rows share a prefix."""
-        tokens = self.accelerator.gather_for_metrics(inputs.pop("row_tokens")).sum().item()
+        tokens = self.accelerator.gather(inputs.pop("row_tokens")).sum().item()
         before = self._total_train_tokens
         loss = super().compute_loss(model, inputs, *args, **kwargs)
         if self._total_train_tokens != before:
