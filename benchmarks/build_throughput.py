@@ -1,9 +1,9 @@
 """How fast a build asks a teacher, against a stub that takes a second, and whether faults or kills lose anything.
 
-Three phases. In the first, 640 calls at concurrency 64 (`speedup`: calls x latency / measured; `overhead`: measured /
-ideal - 1). Ideal is calls x latency / concurrency, as if the client took no time at all; measured is everything from
-the first slot's plan to the last pair, rounds judged by the database among it, with the gate open already. The stub
-runs in a process of its own; the client's CPU time a call is in the table.
+Three phases. In the first, 2,000 calls at concurrency 64, as many as the recipes ask for pairs (`speedup`: calls x
+latency / measured; `overhead`: measured / ideal - 1). Ideal is calls x latency / concurrency, as if the client took no
+time at all; measured is everything from the first slot's plan to the last pair, rounds judged by the database among
+it, with the gate open already. The stub runs in a process of its own; the client's CPU time a call is in the table.
 
 In the second, four requests of ten meet a fault: 429 with Retry-After, 500, a cut connection, a body or an answer that
 is not JSON. In the third, whole builds are killed (SIGKILL) at random moments, and the last one, which goes on to the
@@ -118,7 +118,7 @@ def kill(folder: Path, kills: int, rng: random.Random) -> tuple[bool, int, int]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--calls", type=int, default=640)
+    arguments.add_argument("--calls", type=int, default=2000)
     arguments.add_argument("--concurrency", type=int, default=64)
     arguments.add_argument("--latency", type=float, default=1.0)
     arguments.add_argument("--kills", type=int, default=10)

@@ -56,7 +56,8 @@ class Requests:
             where = recipe.where("teacher", "slots")
             why = "failure categories are drawn as slots"
             raise WrongUse(Problem(where, "`teacher.slots: false`", why, "Write true, or leave --from-failures out."))
-        self._recipe, self._card, self._docs = recipe, card, docs or {}
+        self._recipe, self._docs = recipe, docs or {}
+        self._card = render_prompt("card", card=card, full=True)  # the same in each prompt, and the most of it
         self._seeds = [with_format(seed, recipe.prompt.format_clause) for seed in seeds]
         self._shown: dict[int, tuple[str, list[str]]] = {}
         self._fitting: dict[str, frozenset[int]] = {}
@@ -87,7 +88,6 @@ class Requests:
         text = render_prompt(
             "teacher",
             card=self._card,
-            full=True,
             pairs=self._recipe.teacher.pairs_per_prompt,
             max_rows=self._recipe.clean.max_rows,
             format_clause=self._recipe.prompt.format_clause,
