@@ -25,22 +25,30 @@ class Filter:
 # in words, one of each row is drawn; w the column's words, v a value, a and b two, n a number
 IS = """in {v}|on {v}|from {v}|at {v}|for {v}|with {v}|of {v}|via {v}|with {w} {v}|whose {w} is {v}|where the {w} is {v}|in the {v} {w}
 |with {v} as {w}|using {v}|of {w} {v}|under {v}|having {w} {v}"""
+IN_THREE = (
+    "whose {w} is {a}, {b} or {c}|in {a}, {b} or {c}|with {w} {a}, {b} or {c}|from {a}, {b} or {c}|for {a}, {b} and {c}"
+)
 IN = "whose {w} is {a} or {b}|in {a} or {b}|with {w} {a} or {b}|for {a} and {b}"
-IS_NOT = "whose {w} is not {v}|not in {v}|excluding {v}|other than {v}|outside {v}"
+IS_NOT = "whose {w} is not {v}|not in {v}|excluding {v}|other than {v}|outside {v}|not from {v}|not on {v}|of any {w} but {v}"
 FLAG = "that are {w}|that were {w}|marked as {w}|flagged {w}"
 NO_FLAG = "that are not {w}|that were not {w}|not marked {w}|which are not {w}"
 BETWEEN = """with {w} from {a} to {b}|with {w} between {a} and {b}|whose {w} is {a} to {b}|of {w} {a}-{b}|in the {w} range {a} to {b}
 |with a {w} of {a} to {b}"""
 AT_LEAST = """with {w} of {n} or more|with {w} at least {n}|whose {w} is {n} or higher|with a minimum {w} of {n}|with {w} {n}+
-|where {w} is no less than {n}"""
+|where {w} is no less than {n}|with {w} {n} and over|with {w} {n} and up"""
 OVER = """with {w} over {n}|whose {w} exceeds {n}|with {w} above {n}|with more than {n} {w}|where {w} is greater than {n}
 |with a {w} higher than {n}"""
 UNDER = "with {w} under {n}|whose {w} is below {n}|with less than {n} {w}|where {w} is lower than {n}|with a {w} smaller than {n}"
-AT_MOST = "with {w} up to {n}|whose {w} is at most {n}|with {w} no more than {n}"
+AT_MOST = (
+    "with {w} up to {n}|with {w} {n} and under|with {w} {n} or lower|whose {w} is at most {n}|with {w} no more than {n}"
+)
 YEAR = "in {y}|during {y}|in the year {y}|throughout {y}|of {y}|for {y}|dated {y}"
 MONTH = """in {m} {y}|during {m} {y}|in {m} of {y}|of {m} {y}|for {m} {y}|in the month of {m} {y}|in {y}-{mm:02d}|dated {m} {y}"""
 QUARTER = "in Q{q} {y}|during Q{q} of {y}|in quarter {q} of {y}|for Q{q} {y}|in the {nth} quarter of {y}"
 RANGE = "between {day} and {end}|from {day} to {end}|dated {day} to {end}|from {day} through {end}"
+MONTHS = "from {m} to {n} {y}|between {m} and {n} {y}|from {m} through {n} of {y}|from {m} {y} to {n} {z}|between {m} {y} and {n} {z}"
+WEEKEND = "at the weekend|on weekends|on a Saturday or Sunday|falling on a weekend|on Saturday and Sunday"
+WORKDAY = "on weekdays|from Monday to Friday|on working days"
 SINCE = "since {y}|from {y} on|from the start of {y}|in {y} or later"
 BEFORE_MONTH = "before {m} {y}|up to the end of the month before {m} {y}|earlier than {m} {y}"
 BEFORE_YEAR = "before {y}|earlier than {y}|prior to {y}"
@@ -79,6 +87,13 @@ def _category(rng: random.Random, column: Column) -> tuple[str, str, str]:
     values = [str(v) for v in column.values or []]
     word, value = plain(column.name), rng.choice(values)
     roll = rng.random()
+    if roll < 0.05 and len(values) > 3:
+        some = rng.sample(values, 3)
+        return (
+            f"{{c}} IN ({', '.join(map(quote, some))})",
+            _say(rng, IN_THREE, w=word, a=some[0], b=some[1], c=some[2]),
+            "",
+        )
     if roll < 0.12 and len(values) > 2:
         one, two = rng.sample(values, 2)
         return f"{{c}} IN ({quote(one)}, {quote(two)})", _say(rng, IN, w=word, a=one, b=two), ""
@@ -127,8 +142,27 @@ def _date(rng: random.Random, column: Column) -> tuple[str, str, str]:
         (5, f"{{c}} < '{year}-{month:02d}-01'", BEFORE_MONTH),
         (3, f"{{c}} < '{year}-01-01'", BEFORE_YEAR),
         (4, f"{{c}} = '{day}'", DAY),
+        (6, "toDayOfWeek({c}) >= 6", WEEKEND),
+        (1, "toDayOfWeek({c}) <= 5", WORKDAY),
     )
+    if rng.random() < 0.05:
+        return _months(rng, day)
+    if rng.random() < 0.03:
+        return "toDayOfWeek({c}) >= 6", "", "weekend"
     _, sql, texts = rng.choices(kinds, [weight for weight, _, _ in kinds])[0]
     name = rng.choice((calendar.month_name[month], calendar.month_name[month], calendar.month_abbr[month]))
     nth = ("first", "second", "third", "fourth")[quarter - 1]
     return sql, _say(rng, texts, y=year, m=name, mm=month, q=quarter, nth=nth, day=day, end=end, d=day.day), ""
+
+
+def _months(rng: random.Random, day: datetime.date) -> tuple[str, str, str]:
+    """Whole months from the day's on, of one year or of two."""
+    count = rng.randint(1, 6)
+    months = day.year * 12 + day.month - 1 + count
+    year, month = months // 12, months % 12 + 1
+    texts = MONTHS.split("|")[3 if year > day.year else 0 :]
+    words = _say(
+        rng, "|".join(texts), m=calendar.month_name[day.month], n=calendar.month_name[month], y=day.year, z=year
+    )
+    end = f"{year}-{month:02d}-{calendar.monthrange(year, month)[1]}"
+    return f"{{c}} BETWEEN '{day.year}-{day.month:02d}-01' AND '{end}'", words, ""
