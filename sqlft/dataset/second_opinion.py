@@ -1,6 +1,7 @@
 """The teacher asked again about pairs that are there: for other SQL, or for the question that SQL answers.
 
-It is the machinery of `sqlft build` with other requests: the same key, budget, agreement and append-only journals.
+It is the machinery of `sqlft build` with other requests: the same key, budget, agreement and append-only journals,
+and the Batch API where the teacher's pairs came from it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.fold import fold_question, fold_sql
-from sqlft.dataset.openai_teacher import OpenAITeacher
 from sqlft.dataset.requests import Requests
+from sqlft.dataset.teacher import ask
 from sqlft.dataset.written import Confirm, Progress, Written
 from sqlft.inference.endpoint import Chat
 from sqlft.problems import Problem, WrongUse
@@ -119,9 +120,11 @@ class SecondOpinion:
         section = section.model_copy(update={**changes, "budget_usd": budget})
         recipe = self._recipe.model_copy(update={"teacher": section})
         requests, journal = _Listed(recipe, self._card, chats), self._folder / f"{what}.jsonl"
-        written = OpenAITeacher(recipe, requests, journal, confirm=self._confirm).write(
-            lambda _stage, done, of, note: self._progress(what.replace("_", " "), done, of, note)
-        )
+
+        def tell(_stage: str, done: int, of: int, note: str) -> None:
+            self._progress(what.replace("_", " "), done, of, note)
+
+        written = ask(recipe, requests, journal, tell, confirm=self._confirm)
         if self.spent is not None:
             self.spent = None if written.dollars is None else self.spent + written.dollars
         self._written.append(written)
