@@ -16,6 +16,7 @@ from sqlft.dataset.clean import Cleaned, Waterfall, count_validity
 from sqlft.dataset.fold import fold_question
 from sqlft.dataset.journal import read_answers
 from sqlft.dataset.provenance import stamp
+from sqlft.dataset.purse import Purse
 from sqlft.dataset.queries import Queries
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
 from sqlft.dataset.split import split
@@ -97,13 +98,17 @@ def build(
     card = SchemaCard.load(recipe.schema_)
     seeds, golden = read_examples(recipe.seeds), read_examples(recipe.golden)
     imported = read_examples(recipe.imported) if recipe.imported else []
-    second = None
+    purse, second, embed = Purse(recipe, confirm, report_progress), None, None
     if recipe.clean.regenerations or recipe.clean.back_translation:
         from sqlft.dataset.second_opinion import SecondOpinion  # the openai client takes 2 s to import
 
-        second = SecondOpinion(recipe, card, folder, confirm, report_progress)
+        second = SecondOpinion(recipe, card, folder, purse)
+    if recipe.clean.embeddings:
+        from sqlft.dataset.embeddings import QuestionVectors
+
+        embed = QuestionVectors(recipe.clean.embeddings, folder / "embeddings.jsonl", purse)
     with _gate(recipe, card) as gate:
-        waterfall = Waterfall(recipe, card, [*golden, *_asked_beside(recipe)], Queries(gate).run, second)
+        waterfall = Waterfall(recipe, card, [*golden, *_asked_beside(recipe)], Queries(gate).run, second, embed)
         written = write_pairs(
             recipe,
             card,
@@ -114,8 +119,7 @@ def build(
             confirm=confirm,
             failures=from_failures,
         )
-        if second:
-            second.spent = written.dollars
+        purse.paid.append(written)
         own = [with_format(seed, recipe.prompt.format_clause) for seed in seeds] if recipe.split.seeds else []
         # before the teacher's: of two pairs with one question the real one stays
         real = [with_format(pair, recipe.prompt.format_clause) for pair in imported]
@@ -123,8 +127,7 @@ def build(
             [*own, *real, *written.examples], lambda stage, done, of: report_progress(stage, done, of, "")
         )
         sandbox, warnings = gate.sandbox, list(gate.warnings)
-    if second:
-        written, warnings = second.total(written), [*warnings, *second.notes]
+    written = purse.total()
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
     outcomes = [cleaned.outcomes[place] for place in cleaned.places]
     stamp(cleaned.kept, outcomes, [name for name, _, _ in cleaned.steps])
@@ -152,6 +155,7 @@ def build(
         notes=[
             *warnings,
             *written.notes,
+            *purse.notes,
             *_notes(seeds, golden, len(own) - by_hand, len(own), coverage),
             *_real_kept(recipe, cleaned, range(len(own), len(own) + len(real))),
             *_rewritten(cleaned),
@@ -204,8 +208,8 @@ def rehearse(recipe: Recipe, progress: Progress | None = None) -> DryRun:
     else:
         pairs = read_answers(folder / "journal.jsonl", recipe.teacher.model)[: recipe.teacher.examples]
         notes.append(f"{len(pairs)} of {recipe.teacher.examples} pairs are in the journal")
-        if recipe.clean.regenerations or recipe.clean.back_translation:
-            notes.append("regenerations and back-translations cost, and were not asked for")
+    if recipe.clean.regenerations or recipe.clean.back_translation or recipe.clean.embeddings:
+        notes.append("regenerations, back-translations and embeddings cost, and were not asked for")
     with _gate(recipe, card) as gate:
         waterfall = Waterfall(recipe, card, golden, Queries(gate).run)
         cleaned = waterfall.clean(pairs, lambda stage, done, of: report_progress(stage, done, of, ""))

@@ -22,6 +22,7 @@ from sqlft.recipe import Recipe
 from sqlft.records import Example, Rejected
 
 if TYPE_CHECKING:
+    from sqlft.dataset.embeddings import QuestionVectors
     from sqlft.dataset.second_opinion import SecondOpinion
 
 Outcome = Result | QueryError
@@ -66,13 +67,20 @@ class Waterfall:
         golden: What may not be given away.
         run: Gives the outcome of each statement.
         second: Asks the teacher again, where the recipe wants that; None where nothing may be spent.
+        embed: Asks for questions' vectors, likewise.
     """
 
     def __init__(
-        self, recipe: Recipe, card: SchemaCard, golden: Sequence[Example], run: Run, second: SecondOpinion | None = None
+        self,
+        recipe: Recipe,
+        card: SchemaCard,
+        golden: Sequence[Example],
+        run: Run,
+        second: SecondOpinion | None = None,
+        embed: QuestionVectors | None = None,
     ) -> None:
         self._card, self._run, self._golden = card, run, golden
-        self._known = Known(recipe.clean, recipe.prompt.date, values=named_values(card))
+        self._known = Known(recipe.clean, recipe.prompt.date, values=named_values(card), embed=embed)
         if second and recipe.clean.regenerations:
             self._known.regenerate = lambda questions: [self._read(made) for made in second.regenerate(questions)]
         if second and recipe.clean.back_translation:

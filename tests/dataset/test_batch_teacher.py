@@ -9,6 +9,7 @@ import pytest
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.dataset.batch_teacher import BatchTeacher
 from sqlft.dataset.journal import Journal
+from sqlft.dataset.purse import Purse
 from sqlft.dataset.requests import Requests
 from sqlft.dataset.second_opinion import SecondOpinion
 from sqlft.inference.batch import BatchApi
@@ -234,9 +235,9 @@ def test_second_opinions_come_in_batches_too_and_are_fetched_where_they_were_lef
         teacher = {"kind": "openai-batch", "base_url": stub.url, "budget_usd": 1, "pairs_per_prompt": 2}
         clean = {"regenerations": 2, "back_translation": 0.5}
         recipe = Recipe(schema="s.yaml", seeds="s", golden="g", teacher=teacher, clean=clean)
-        second = SecondOpinion(recipe, CARD, tmp_path, None, lambda *step: None)
-        made = second.regenerate(asked)
-        return made, second.read_back(sqls), second.spent
+        purse = Purse(recipe, None, lambda *step: None)
+        second = SecondOpinion(recipe, CARD, tmp_path, purse)
+        return second.regenerate(asked), second.read_back(sqls), purse.total().dollars
 
     def says(prompt, place):
         found = [line for line in (*asked, *sqls) if line in prompt]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlglot import exp
 
@@ -55,7 +55,12 @@ def conflicts(pairs: Sequence[Pair]) -> Found:
 
 
 def near_duplicates(
-    pairs: Sequence[Pair], values: Sequence[str] = (), threshold: float = NEAR, *, agreeing: bool = False
+    pairs: Sequence[Pair],
+    values: Sequence[str] = (),
+    threshold: float = NEAR,
+    *,
+    agreeing: bool = False,
+    meant: Iterable[tuple[int, int, float]] = (),
 ) -> Found:
     """Rows whose question is nearly that of an earlier row which stays, with the same literals.
 
@@ -64,16 +69,21 @@ def near_duplicates(
         values: Of the card's columns: literals, too.
         threshold: Jaccard similarity of character n-grams.
         agreeing: Only those that have the earlier row's answer too, and so teach nothing new.
+        meant: Pairs that are near in meaning, whatever their words, as `close_pairs` yields them; of these always
+            only those that have the same answer.
     """
     questions = [gist(pair.question) for pair in pairs]
+    spelt = [found for found in similar_pairs(questions, threshold) if _same_words(*(questions[n] for n in found[:2]))]
+    near = [(other, one, "", similarity) for one, other, similarity in spelt]
+    near += [(other, one, " in meaning", similarity) for one, other, similarity in meant]
     told: set[int] = set()
-    for one, other, similarity in sorted(similar_pairs(questions, threshold), key=lambda found: (found[1], found[0])):
+    for other, one, how, similarity in sorted(near):
         same = literals(pairs[one].question, values) == literals(pairs[other].question, values)
-        if not same or {one, other} & told or not _same_words(questions[one], questions[other]):
+        if not same or {one, other} & told:
             continue
-        if not agreeing or agree(pairs[one], pairs[other]):
+        if not (agreeing or how) or agree(pairs[one], pairs[other]):
             told.add(other)
-            evidence = f"{similarity:.2f} like row {pairs[one].row}: {pairs[one].question}"
+            evidence = f"{similarity:.2f} like row {pairs[one].row}{how}: {pairs[one].question}"
             yield other, Remark("near_duplicate", "warning", evidence, "Keep one of them.")
 
 

@@ -138,6 +138,8 @@ def lint_file(
         held = read_rows(source)
         asked = [Example(question=q, sql=s) for q, s in zip(held.questions, held.sqls, strict=True) if q.strip()]
     report = lint_rows(rows, recipe, asked, dialect, progress)
+    if recipe and recipe.clean.embeddings:
+        report.notes.append("clean.embeddings costs and was not asked: near-duplicates are compared by their letters")
     if fix:
         write_rows(fix, rows, report.fixed)
         changed = sum(old != new for old, new in zip(rows.sqls, report.fixed, strict=True))
