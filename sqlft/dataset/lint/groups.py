@@ -163,11 +163,11 @@ def metric_skeleton(pair: Pair) -> str:
     """What a ratio divides: 'distinct user_id / distinct user_id', 'rows / rows'; '' where there is no plain ratio."""
     if pair.tree is None:
         return ""
-    for node in pair.tree.find_all(exp.Div):
+    for node in pair.nodes(exp.Div):
         parts = [_counted(pair, side) for side in (node.left, node.right)]
         if all(parts):
             return " / ".join(parts)
-    if any(function_name(node).startswith("avg") for node in pair.tree.find_all(exp.Func)):
+    if any(function_name(node).startswith("avg") for node in pair.nodes(exp.Func)):
         return "rows / rows"
     return ""
 

@@ -65,7 +65,7 @@ def numbers_disagree(pair: Pair) -> Iterator[Remark]:
     """At most one remark: the first number without its counterpart."""
     if pair.tree is None:
         return
-    numbers = _literals(pair.tree)
+    numbers = _literals(pair)
     for figure, around in _figures(pair.words):
         if not _is_held(figure, around, numbers, pair):
             yield Remark(
@@ -113,9 +113,9 @@ def _around(text: str, found: re.Match[str]) -> str:
     return text[max(0, found.start() - 22) : found.end() + 14]
 
 
-def _literals(tree: exp.Expr) -> set[float]:
+def _literals(pair: Pair) -> set[float]:
     numbers = set()
-    for node in tree.find_all(exp.Literal):
+    for node in pair.nodes(exp.Literal):
         if not node.is_string:
             numbers.add(float(node.this))
         else:
@@ -154,11 +154,7 @@ def _is_held(figure: float, around: str, numbers: set[float], pair: Pair) -> boo
         return True
     if figure == 2 and re.search(r"uniq|> 1\b|join|!= 1", pair.code):
         return True
-    return (
-        (_names_kinds(figure, pair) or len(pair.tree.find_all(exp.Select).__next__().expressions) >= figure <= 4)
-        if pair.tree
-        else True
-    )
+    return _names_kinds(figure, pair) or len(next(pair.nodes(exp.Select)).expressions) >= figure <= 4
 
 
 def _scales(pair: Pair) -> list[float]:

@@ -70,10 +70,9 @@ def percentage_without_hundred(pair: Pair) -> Iterator[Remark]:
     text = re.sub(r"\d+(\.\d+)?\s?(%|percent\b|per cent\b)|percentile", " ", pair.words)
     found = _PERCENT.search(text)
     term = _percent_term(pair)
-    divides = any(not node.find_ancestor(exp.Order) for node in pair.tree.find_all(exp.Div)) or "divide (" in pair.code
+    divides = any(not node.find_ancestor(exp.Order) for node in pair.nodes(exp.Div)) or "divide (" in pair.code
     hundred = (
-        any(not n.is_string and float(n.this) in (100, 0.01, 1e4) for n in pair.tree.find_all(exp.Literal))
-        or "%" in pair.sql
+        any(not n.is_string and float(n.this) in (100, 0.01, 1e4) for n in pair.nodes(exp.Literal)) or "%" in pair.sql
     )
     if (found or (term and divides)) and not hundred:
         what = found[0] if found else term
@@ -132,14 +131,14 @@ def grouping_unasked(pair: Pair) -> Iterator[Remark]:
 def _groups(pair: Pair) -> bool:
     assert pair.tree is not None
     if (
-        any(True for _ in pair.tree.find_all(exp.Group))
+        any(True for _ in pair.nodes(exp.Group))
         or "partition by" in pair.code
         or "distinct" in pair.code.split("from")[0]
     ):
         return True
     select = pair.tree.find(exp.Select)
     return select is not None and (
-        sum("if" in function_name(node) for node in pair.tree.walk() if isinstance(node, exp.Func)) > 1
+        sum("if" in function_name(node) for node in pair.nodes(exp.Func)) > 1
         or bool(re.search(r"arrayjoin|grouparray|groupuniqarray|array join|topk|union|summap|maparray", pair.code))
     )
 

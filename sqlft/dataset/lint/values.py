@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -67,10 +68,15 @@ def terms_disagree(pair: Pair) -> Iterator[Remark]:
 
 def is_named(value: str, pair: Pair) -> bool:
     """Whether the question names a value, by itself or as people say it."""
-    sayings = [value, *SAYINGS.get(value, [])]
     if value == "Edge" and "Edge" not in pair.question and "edge" not in pair.question:
         return False
-    return any(re.search(rf"(?<!\w){re.escape(said.lower())}(s|'s)?(?!\w)", pair.words) for said in sayings)
+    return bool(_saying(value).search(pair.words))
+
+
+@functools.cache
+def _saying(value: str) -> re.Pattern[str]:
+    sayings = "|".join(re.escape(said.lower()) for said in (value, *SAYINGS.get(value, [])))
+    return re.compile(rf"(?<!\w)({sayings})(s|'s)?(?!\w)")
 
 
 def is_dimension_named(pair: Pair, column: Column) -> bool:
@@ -106,8 +112,7 @@ def _held(pair: Pair, column: Column) -> dict[str, str]:
                     use.operator == "like" and use.value.strip("%").lower() in value.lower()
                 ):
                     held[value] = use.operator
-    assert pair.tree is not None
-    for node in pair.tree.find_all(exp.Literal):
+    for node in pair.nodes(exp.Literal):
         if node.is_string and node.this.lower() in known:
             held.setdefault(known[node.this.lower()], "other")
     return held
@@ -205,7 +210,7 @@ def _missing(entry: GlossaryTerm, pair: Pair) -> str:
             node.find_ancestor(exp.Predicate, exp.In)
             or node.find_ancestor(exp.Max, exp.Sum)
             or node.find_ancestor(exp.Group)
-            for node in pair.tree.find_all(exp.Column)
+            for node in pair.nodes(exp.Column)
             if node.name.lower() == name
         )
         compared = compared or any(use.column is not None and use.column.name.lower() == name for use in pair.uses)
