@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlft.card import SchemaCard
-from sqlft.database import Gate, open_gate
 from sqlft.dataset.clean import Cleaned, Waterfall, count_validity
 from sqlft.dataset.fold import fold_question
 from sqlft.dataset.journal import read_answers
 from sqlft.dataset.provenance import stamp
 from sqlft.dataset.purse import Purse
-from sqlft.dataset.queries import Queries
+from sqlft.dataset.queries import Queries, recipe_gate
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
 from sqlft.dataset.split import split
 from sqlft.dataset.teacher import write_pairs
-from sqlft.dataset.waterfall import plot_steps
 from sqlft.dataset.written import Confirm, Progress, Written, with_format
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Rejected, read_examples, write_jsonl
@@ -107,7 +105,7 @@ def build(
         from sqlft.dataset.embeddings import QuestionVectors
 
         embed = QuestionVectors(recipe.clean.embeddings, folder / "embeddings.jsonl", purse)
-    with _gate(recipe, card) as gate:
+    with recipe_gate(recipe, card) as gate:
         waterfall = Waterfall(recipe, card, [*golden, *_asked_beside(recipe)], Queries(gate).run, second, embed)
         written = write_pairs(
             recipe,
@@ -131,7 +129,6 @@ def build(
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
     outcomes = [cleaned.outcomes[place] for place in cleaned.places]
     stamp(cleaned.kept, outcomes, [name for name, _, _ in cleaned.steps])
-    plot_steps(cleaned.steps, folder / "waterfall.png", f"{recipe.name}: what each step dropped")
     by_hand = sum(place < len(own) for place in cleaned.places)
     parts = split(cleaned.kept[by_hand:], recipe.split, recipe.seed, cleaned.kept[:by_hand])
     rejected = [*cleaned.rejected, *parts.rejected]
@@ -210,7 +207,7 @@ def rehearse(recipe: Recipe, progress: Progress | None = None) -> DryRun:
         notes.append(f"{len(pairs)} of {recipe.teacher.examples} pairs are in the journal")
     if recipe.clean.regenerations or recipe.clean.back_translation or recipe.clean.embeddings:
         notes.append("regenerations, back-translations and embeddings cost, and were not asked for")
-    with _gate(recipe, card) as gate:
+    with recipe_gate(recipe, card) as gate:
         waterfall = Waterfall(recipe, card, golden, Queries(gate).run)
         cleaned = waterfall.clean(pairs, lambda stage, done, of: report_progress(stage, done, of, ""))
         notes += [*gate.warnings, *_rewritten(cleaned)]
@@ -247,13 +244,6 @@ def _rewritten(cleaned: Cleaned) -> list[str]:
 
 def _asked_beside(recipe: Recipe) -> list[Example]:
     return [example for path in recipe.evaluation.questions for example in read_examples(path)]
-
-
-def _gate(recipe: Recipe, card: SchemaCard) -> Gate:
-    database = recipe.database
-    return open_gate(
-        database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
-    )
 
 
 def _sha256(content: bytes) -> str:

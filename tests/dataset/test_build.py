@@ -58,7 +58,7 @@ def gate(dsn):
 @pytest.fixture
 def one_gate(gate, monkeypatch):
     """A child process takes seconds to start: the builds of most tests share one."""
-    monkeypatch.setattr("sqlft.dataset.build.open_gate", lambda *_, **__: nullcontext(gate))
+    monkeypatch.setattr("sqlft.dataset.queries.open_gate", lambda *_, **__: nullcontext(gate))
 
 
 @pytest.fixture
@@ -211,7 +211,6 @@ def test_what_evaluation_will_ask_beside_the_golden_set_is_kept_out_too(recipe, 
     report = build(recipe(teacher=openai(stub), split={"validation": 0}, evaluation={"questions": ["more.jsonl"]}))
     found = {item.example.question: item.reason for item in read(report, "rejected", Rejected)}
     assert found["How old is the oldest user?"] == "leak_exact"
-    assert (report.folder / "waterfall.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("one_gate")
@@ -315,7 +314,7 @@ def test_the_card_s_hash_is_in_the_report(recipe, tmp_path):
 
 
 def test_coverage_is_reported_and_rounds_know_what_survived(recipe, gate, monkeypatch):
-    monkeypatch.setattr("sqlft.dataset.build.open_gate", lambda *_, **__: nullcontext(gate))
+    monkeypatch.setattr("sqlft.dataset.queries.open_gate", lambda *_, **__: nullcontext(gate))
 
     def answer(body):
         number = sum(map(ord, body["messages"][0]["content"]))

@@ -11,32 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlft.dataset.lint.lexicon import pattern, words
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example
 
-_QUESTION = (
-    "question nl_question natural_language_question natural_language utterance input instruction user prompt "
-    "query text request nl"
-)
-_SQL = (
-    "sql sql_query clickhouse_sql gold_sql gold query_sql sql_code output completion response answer target "
-    "query code assistant"
-)
-_LOOKS_LIKE_SQL = re.compile(
-    r"^\W*(```\w*\s*)?(--[^\n]*\n\s*)*\(?\s*(select|with|insert|drop|delete|explain|show|describe|update)\b",
-    re.IGNORECASE,
-)
-_TURN = re.compile(
-    r"<\|start_header_id\|>user<\|end_header_id\|>(.*?)<\|eot_id\|>"
-    r"|\[INST\](?:\s*<<SYS>>.*?<</SYS>>)?(.*?)\[/INST\]|<\|im_start\|>user(.*?)<\|im_end\|>",
-    re.DOTALL,
-)
+_QUESTION = words("question_columns")
+_SQL = words("sql_columns")
+_LOOKS_LIKE_SQL = pattern("looks_like_sql", re.IGNORECASE)
+_TURN = pattern("turn_of_chat", re.DOTALL)
 _SPECIAL = re.compile(r"<\|[^|<>]*\|>|</?s>")
-_MARKED = re.compile(
-    r"(?:^|\n)\s*#*\s*(?:user )?(?:question|query|request|input)\s*:?\s*\n?\s*(.+?)\s*(?:\n\s*(?:#|sql|answer"
-    r"|response)|$)",
-    re.IGNORECASE | re.DOTALL,
-)
+_MARKED = pattern("marked_question", re.IGNORECASE | re.DOTALL)
 _FENCE = re.compile(r"```(?:\w+)?\s*(.*?)```", re.DOTALL)
 
 
@@ -200,8 +184,7 @@ def _choose_columns(path: Path, flat: list[dict[str, Any]]) -> tuple[str, str]:
     return question, sql
 
 
-def _rank(name: str, known: str) -> int:
-    order = known.split()
+def _rank(name: str, order: Sequence[str]) -> int:
     name = name.strip().lower().replace(" ", "_")
     return order.index(name) if name in order else 99
 

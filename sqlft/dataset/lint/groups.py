@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlft.comparison import compare
 from sqlft.database import Result
 from sqlft.dataset.fold import fold_sql
+from sqlft.dataset.lint.lexicon import words
 from sqlft.dataset.lint.pair import Pair, function_name
 from sqlft.dataset.lint.remark import Remark
 from sqlft.dataset.lint.similarity import similar_pairs
@@ -136,20 +137,7 @@ def metric_name(pair: Pair) -> str:
         r"|visits?|buyers?))?",
         pair.words,
     )
-    if not found or found[1] in (
-        "the",
-        "a",
-        "what",
-        "growth",
-        "highest",
-        "lowest",
-        "average",
-        "monthly",
-        "daily",
-        "overall",
-        "user",
-        "session",
-    ):
+    if not found or found[1] in words("no_metric"):
         return ""
     unit = {"customer": "user", "visitor": "user", "visit": "session"}.get(
         (found[2] or "").rstrip("s"), (found[2] or "").rstrip("s")
