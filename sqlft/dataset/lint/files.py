@@ -49,9 +49,9 @@ def read_rows(path: Path) -> Rows:
     """
     delimiter = ","
     try:
-        if path.suffix in (".parquet", ".pq"):
+        if path.suffix.lower() in (".parquet", ".pq"):
             records = _read_parquet(path)
-        elif path.suffix in (".json", ".jsonl", ".ndjson"):
+        elif path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
             records = _read_json(path)
         else:
             records, delimiter = _read_table(path.read_text(encoding="utf-8-sig"))
@@ -61,7 +61,7 @@ def read_rows(path: Path) -> Rows:
                 str(path), "file", str(error.strerror or error), "Write the path of a CSV, JSON, JSONL or parquet file."
             )
         ) from error
-    except (ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, RecursionError) as error:
         raise WrongUse(
             Problem(str(path), "file", f"it cannot be read ({error})", "Write CSV, JSON, JSONL or parquet.")
         ) from error
@@ -87,26 +87,29 @@ def write_rows(path: Path, rows: Rows, sqls: Sequence[str]) -> None:
         record if old == new else _replace(record, old, new)
         for record, old, new in zip(rows.records, rows.sqls, sqls, strict=True)
     ]
+    # a row may lack a column of the others; what a line of CSV holds beyond its header stands under None
+    names = [name for name in dict.fromkeys(name for record in records for name in record) if name is not None]
     try:
-        if path.suffix in (".parquet", ".pq"):
+        if path.suffix.lower() in (".parquet", ".pq"):
             import pyarrow as pa
             import pyarrow.parquet as pq
 
-            pq.write_table(pa.Table.from_pylist(records), path)
-        elif path.suffix == ".json":
-            path.write_text(json.dumps(records, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        elif path.suffix in (".jsonl", ".ndjson"):
-            path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), encoding="utf-8")
+            pq.write_table(pa.Table.from_pylist([{n: record.get(n) for n in names} for record in records]), path)
+        elif path.suffix.lower() == ".json":
+            path.write_text(json.dumps(records, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
+        elif path.suffix.lower() in (".jsonl", ".ndjson"):
+            lines = (json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
+            path.write_text("".join(lines), encoding="utf-8")
         else:
             buffer = io.StringIO()
-            writer = csv.DictWriter(
-                buffer, list(records[0]) if records else [], delimiter=rows.delimiter, lineterminator="\n"
-            )
-            writer.writeheader()
-            writer.writerows(records)
+            writer = csv.writer(buffer, delimiter=rows.delimiter, lineterminator="\n")
+            writer.writerow(names)
+            writer.writerows([*(record.get(n) for n in names), *record.get(None, [])] for record in records)
             path.write_text(buffer.getvalue(), encoding="utf-8")
     except OSError as error:
         raise WrongUse(Problem(str(path), "--fix", str(error.strerror), "Write the path of a file to make.")) from error
+    except (ValueError, TypeError) as error:  # parquet wants one type a column
+        raise WrongUse(Problem(str(path), "--fix", str(error), "Write a name that ends in .jsonl.")) from error
 
 
 def _read_parquet(path: Path) -> list[Any]:
@@ -120,17 +123,25 @@ def _read_json(path: Path) -> list[Any]:
     try:
         content = json.loads(text)
     except ValueError:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    if isinstance(content, dict) and "messages" not in content:
+        content = [_read_line(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if isinstance(content, dict):
         lists = [value for value in content.values() if isinstance(value, list)]
-        if len(lists) == len(content) > 1 and not any(map(_holds_objects, lists)):
-            return [dict(zip(content, row, strict=False)) for row in zip(*lists, strict=True)]
-        content = next((one for one in lists if _holds_objects(one)), [content])
-    elif isinstance(content, dict):
-        content = [content]
+        if "messages" in content:
+            content = [content]
+        elif len(lists) == len(content) > 1 and not any(map(_holds_objects, lists)):
+            content = [dict(zip(content, row, strict=False)) for row in zip(*lists, strict=True)]
+        else:
+            content = next((one for one in lists if _holds_objects(one)), [content])
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise ValueError("not a list of objects")
     return content
+
+
+def _read_line(number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {str(error).partition(': line')[0]}") from error
 
 
 def _holds_objects(items: list[Any]) -> bool:

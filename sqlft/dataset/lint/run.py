@@ -146,6 +146,8 @@ def lint_file(
         notes += [f"{source} holds no golden questions: nothing can leak"] * (not asked)
     report = lint_rows(rows, recipe, asked, dialect, progress)
     report.notes += notes
+    if surplus := sum(None in record for record in rows.records):
+        report.notes.append(f"{surplus} rows have more fields than the header, and were judged without them")
     if recipe and recipe.clean.embeddings:
         report.notes.append("clean.embeddings costs and was not asked: near-duplicates are compared by their letters")
     if fix:
