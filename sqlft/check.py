@@ -113,6 +113,8 @@ def _teacher(recipe: Recipe) -> Iterator[Check]:
     asked = recipe.teacher.kind != "template"
     wanted = [("teacher", recipe.teacher.model, recipe.teacher.base_url)] if asked else []
     wanted += [("judge", judge.model, judge.base_url)] if judge else []
+    vectors = recipe.clean.embeddings
+    wanted += [("embeddings", vectors.model, vectors.base_url)] if vectors else []
     for name, model, base_url in wanted:
         from sqlft.inference.endpoint import Endpoint
 

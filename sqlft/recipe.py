@@ -91,6 +91,15 @@ CleaningStep = Literal[
 """The steps that every pair passes, in order. See sqlft.dataset.steps."""
 
 
+class Embeddings(_Endpoint):
+    """An endpoint that says how near two questions are in meaning; it counts against `teacher.budget_usd`."""
+
+    model: str = "text-embedding-3-small"
+    near_duplicate: float = Field(
+        0.9, gt=0, le=1, description="cosine at which a question repeats another of its literals and answer"
+    )
+
+
 class Clean(Section):
     """What becomes of the pairs that were written, before they are divided."""
 
@@ -100,6 +109,9 @@ class Clean(Section):
         "keep", description="today() and approximate functions; rewrite: prompt.date and exact functions instead"
     )
     near_duplicate: float = Field(0.9, gt=0, le=1, description="similarity at which a question repeats another")
+    embeddings: Embeddings | None = Field(
+        None, description="finds near-duplicates in other words too; `sqlft build` alone asks it"
+    )
     template_quota: int = Field(50, gt=0, description="pairs that may share their SQL but for its literals")
     regenerations: int = Field(
         0, ge=0, description="SQL asked of the teacher anew, to decide between results of one question"

@@ -18,7 +18,7 @@ from sqlft.dataset.journal import Entry, Journal, request_key
 from sqlft.dataset.written import Progress, Written
 from sqlft.inference.batch import HALF, UNDER_WAY, BatchApi
 from sqlft.inference.completion import Completion, answer_format, read_completion
-from sqlft.inference.endpoint import Chat
+from sqlft.inference.endpoint import Chat, open_client
 from sqlft.inference.prices import Cost, Meter
 from sqlft.problems import SqlftError
 
@@ -52,7 +52,8 @@ class BatchTeacher(Commission):
             SqlftError: The endpoint fails, or several batches in a row bring nothing.
         """
         section, meter = self.section, self._meter
-        with Journal(self.journal) as journal, BatchApi(section.model, section.base_url) as api:
+        with Journal(self.journal) as journal, open_client(section.model, section.base_url) as client:
+            api = BatchApi(client)
             answers = Answers(self.recipe, self.requests, journal)
             for entry in journal.entries:
                 meter.add(Cost(entry.prompt_tokens, entry.completion_tokens, entry.dollars))

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlft.card import SchemaCard
-from sqlft.database import Gate, open_gate
 from sqlft.dataset.clean import Cleaned, Waterfall, count_validity
 from sqlft.dataset.fold import fold_question
 from sqlft.dataset.journal import read_answers
 from sqlft.dataset.provenance import stamp
-from sqlft.dataset.queries import Queries
+from sqlft.dataset.purse import Purse
+from sqlft.dataset.queries import Queries, recipe_gate
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
 from sqlft.dataset.split import split
 from sqlft.dataset.teacher import write_pairs
-from sqlft.dataset.waterfall import plot_steps
 from sqlft.dataset.written import Confirm, Progress, Written, with_format
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Rejected, read_examples, write_jsonl
@@ -97,13 +96,17 @@ def build(
     card = SchemaCard.load(recipe.schema_)
     seeds, golden = read_examples(recipe.seeds), read_examples(recipe.golden)
     imported = read_examples(recipe.imported) if recipe.imported else []
-    second = None
+    purse, second, embed = Purse(recipe, confirm, report_progress), None, None
     if recipe.clean.regenerations or recipe.clean.back_translation:
         from sqlft.dataset.second_opinion import SecondOpinion  # the openai client takes 2 s to import
 
-        second = SecondOpinion(recipe, card, folder, confirm, report_progress)
-    with _gate(recipe, card) as gate:
-        waterfall = Waterfall(recipe, card, [*golden, *_asked_beside(recipe)], Queries(gate).run, second)
+        second = SecondOpinion(recipe, card, folder, purse)
+    if recipe.clean.embeddings:
+        from sqlft.dataset.embeddings import QuestionVectors
+
+        embed = QuestionVectors(recipe.clean.embeddings, folder / "embeddings.jsonl", purse)
+    with recipe_gate(recipe, card) as gate:
+        waterfall = Waterfall(recipe, card, [*golden, *_asked_beside(recipe)], Queries(gate).run, second, embed)
         written = write_pairs(
             recipe,
             card,
@@ -114,8 +117,7 @@ def build(
             confirm=confirm,
             failures=from_failures,
         )
-        if second:
-            second.spent = written.dollars
+        purse.paid.append(written)
         own = [with_format(seed, recipe.prompt.format_clause) for seed in seeds] if recipe.split.seeds else []
         # before the teacher's: of two pairs with one question the real one stays
         real = [with_format(pair, recipe.prompt.format_clause) for pair in imported]
@@ -123,12 +125,10 @@ def build(
             [*own, *real, *written.examples], lambda stage, done, of: report_progress(stage, done, of, "")
         )
         sandbox, warnings = gate.sandbox, list(gate.warnings)
-    if second:
-        written, warnings = second.total(written), [*warnings, *second.notes]
+    written = purse.total()
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
     outcomes = [cleaned.outcomes[place] for place in cleaned.places]
     stamp(cleaned.kept, outcomes, [name for name, _, _ in cleaned.steps])
-    plot_steps(cleaned.steps, folder / "waterfall.png", f"{recipe.name}: what each step dropped")
     by_hand = sum(place < len(own) for place in cleaned.places)
     parts = split(cleaned.kept[by_hand:], recipe.split, recipe.seed, cleaned.kept[:by_hand])
     rejected = [*cleaned.rejected, *parts.rejected]
@@ -152,6 +152,7 @@ def build(
         notes=[
             *warnings,
             *written.notes,
+            *purse.notes,
             *_notes(seeds, golden, len(own) - by_hand, len(own), coverage),
             *_real_kept(recipe, cleaned, range(len(own), len(own) + len(real))),
             *_rewritten(cleaned),
@@ -204,9 +205,9 @@ def rehearse(recipe: Recipe, progress: Progress | None = None) -> DryRun:
     else:
         pairs = read_answers(folder / "journal.jsonl", recipe.teacher.model)[: recipe.teacher.examples]
         notes.append(f"{len(pairs)} of {recipe.teacher.examples} pairs are in the journal")
-        if recipe.clean.regenerations or recipe.clean.back_translation:
-            notes.append("regenerations and back-translations cost, and were not asked for")
-    with _gate(recipe, card) as gate:
+    if recipe.clean.regenerations or recipe.clean.back_translation or recipe.clean.embeddings:
+        notes.append("regenerations, back-translations and embeddings cost, and were not asked for")
+    with recipe_gate(recipe, card) as gate:
         waterfall = Waterfall(recipe, card, golden, Queries(gate).run)
         cleaned = waterfall.clean(pairs, lambda stage, done, of: report_progress(stage, done, of, ""))
         notes += [*gate.warnings, *_rewritten(cleaned)]
@@ -243,13 +244,6 @@ def _rewritten(cleaned: Cleaned) -> list[str]:
 
 def _asked_beside(recipe: Recipe) -> list[Example]:
     return [example for path in recipe.evaluation.questions for example in read_examples(path)]
-
-
-def _gate(recipe: Recipe, card: SchemaCard) -> Gate:
-    database = recipe.database
-    return open_gate(
-        database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
-    )
 
 
 def _sha256(content: bytes) -> str:

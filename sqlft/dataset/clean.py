@@ -15,6 +15,7 @@ from sqlft.database import QueryError, Result
 from sqlft.database.clauses import split_format
 from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark, mend
+from sqlft.dataset.lint.rowwise import map_pairs
 from sqlft.dataset.lint.unsteady import approximations, relative_dates
 from sqlft.dataset.lint.wording import named_values
 from sqlft.dataset.steps import ROW_STEPS, SET_STEPS, Known, SetStep, back_translation, duplicate, unsteady
@@ -22,6 +23,7 @@ from sqlft.recipe import Recipe
 from sqlft.records import Example, Rejected
 
 if TYPE_CHECKING:
+    from sqlft.dataset.embeddings import QuestionVectors
     from sqlft.dataset.second_opinion import SecondOpinion
 
 Outcome = Result | QueryError
@@ -66,13 +68,20 @@ class Waterfall:
         golden: What may not be given away.
         run: Gives the outcome of each statement.
         second: Asks the teacher again, where the recipe wants that; None where nothing may be spent.
+        embed: Asks for questions' vectors, likewise.
     """
 
     def __init__(
-        self, recipe: Recipe, card: SchemaCard, golden: Sequence[Example], run: Run, second: SecondOpinion | None = None
+        self,
+        recipe: Recipe,
+        card: SchemaCard,
+        golden: Sequence[Example],
+        run: Run,
+        second: SecondOpinion | None = None,
+        embed: QuestionVectors | None = None,
     ) -> None:
         self._card, self._run, self._golden = card, run, golden
-        self._known = Known(recipe.clean, recipe.prompt.date, values=named_values(card))
+        self._known = Known(recipe.clean, recipe.prompt.date, values=named_values(card), embed=embed)
         if second and recipe.clean.regenerations:
             self._known.regenerate = lambda questions: [self._read(made) for made in second.regenerate(questions)]
         if second and recipe.clean.back_translation:
@@ -90,7 +99,7 @@ class Waterfall:
             tell: Told how far it is.
         """
         self._known.golden = self._read(self._golden)
-        return self._pass(examples, self._set_steps, tell)
+        return self._pass(examples, self._set_steps, tell, processes=None)
 
     def survives(self, examples: Sequence[Example]) -> list[bool]:
         """Which pairs the row steps and the look for exact duplicates would keep: what a teacher's plan goes by.
@@ -99,17 +108,21 @@ class Waterfall:
         and what they say of half a set may be otherwise of the whole.
         """
         steps = [step for step in self._set_steps if step is duplicate]
-        alive = set(self._pass(examples, steps, _quiet).places)
+        alive = set(self._pass(examples, steps, _quiet, processes=1).places)  # a thread's process must not be forked
         return [place in alive for place in range(len(examples))]
 
-    def _pass(self, examples: Sequence[Example], set_steps: Sequence[SetStep], tell: Tell) -> Cleaned:
+    def _pass(
+        self, examples: Sequence[Example], set_steps: Sequence[SetStep], tell: Tell, processes: int | None
+    ) -> Cleaned:
         settled = [self._settle(example) for example in examples]
         pairs = self._read(settled, tell)
-        objections: dict[int, tuple[str, Remark]] = {}
-        for place, pair in enumerate(pairs):
-            if found := self._judge(pair):
-                objections[place] = found
-            tell("checks", place + 1, len(pairs))
+        new = {key: pair for pair in pairs if (key := (pair.question, pair.sql)) not in self._judged}
+        judged = map_pairs(self._judge, list(new.values()), processes)
+        for done, (key, found) in enumerate(zip(new, judged, strict=True), 1):
+            self._judged[key] = found
+            tell("checks", done, len(new))
+        first = [self._judged[pair.question, pair.sql] for pair in pairs]
+        objections = {place: found for place, found in enumerate(first) if found}
         for number, step in enumerate(set_steps, 1):
             left = [place for place in range(len(pairs)) if place not in objections]
             for place, remark in step([pairs[place] for place in left], self._known):
@@ -137,11 +150,8 @@ class Waterfall:
 
     def _judge(self, pair: Pair) -> tuple[str, Remark] | None:
         """The first row step that objects, and its first objection."""
-        key = (pair.question, pair.sql)
-        if key not in self._judged:
-            found = ((step.__name__, remark) for step in self._row_steps for remark in step(pair, self._known))
-            self._judged[key] = next(found, None)
-        return self._judged[key]
+        found = ((step.__name__, remark) for step in self._row_steps for remark in step(pair, self._known))
+        return next(found, None)
 
     def _settle(self, example: Example) -> Example:
         """The example with its clock and its approximations rewritten, where the recipe says so and that can be."""

@@ -14,6 +14,13 @@ from sqlft.recipe import Recipe, Teacher
 USUAL_TOKENS = 130  # of a pair with its comment and its JSON: a fair guess, for the estimate
 
 
+def agree(who: str, estimate: Estimate, confirm: Confirm | None) -> None:
+    """Raises WrongUse where nobody agrees to what calls will cost."""
+    if not (confirm(estimate) if confirm else estimate.bounded):
+        why = "nobody has agreed to that, and no budget bounds it"
+        raise WrongUse(Problem(who, str(estimate), why, "Write --yes, or teacher.budget_usd: 20."))
+
+
 @dataclass
 class Commission:
     """What both teachers have in common.
@@ -58,9 +65,8 @@ class Commission:
         dollars = meter.price(prompt_tokens, 0, completion)
         bounded = self.section.budget_usd is not None or (free and dollars is None)
         estimate = Estimate(self.section.model, calls, prompt_tokens, completion, dollars, bounded)
-        if not self.agreed and not (self.confirm(estimate) if self.confirm else bounded):
-            why = "nobody has agreed to that, and no budget bounds it"
-            raise WrongUse(Problem("teacher", str(estimate), why, "Write --yes, or teacher.budget_usd: 20."))
+        if not self.agreed:
+            agree("teacher", estimate, self.confirm)
         self.agreed = True
         return dollars
 

@@ -1,10 +1,18 @@
-"""Runs what a teacher wrote, each query once, however often it is asked for."""
+"""Runs what others wrote: through the recipe's gate, each query once, however often it is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlft.database import Gate, QueryError, Result
+from sqlft.card import SchemaCard
+from sqlft.database import Gate, QueryError, Result, open_gate
+from sqlft.recipe import Recipe
+
+
+def recipe_gate(recipe: Recipe, card: SchemaCard) -> Gate:
+    """The gate to the recipe's database, its limits and the card's tables; see `open_gate`."""
+    section, tables, date = recipe.database, card.table_names, recipe.prompt.date
+    return open_gate(section.dsn, limits=section.limits, tables=tables, sandbox=section.sandbox, date=date)
 
 
 class Queries:

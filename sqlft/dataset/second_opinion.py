@@ -1,22 +1,20 @@
 """The teacher asked again about pairs that are there: for other SQL, or for the question that SQL answers.
 
-It is the machinery of `sqlft build` with other requests: the same key, budget, agreement and append-only journals.
+It is the machinery of `sqlft build` with other requests: the same key, budget, agreement and append-only journals,
+and the Batch API where the teacher's pairs came from it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.fold import fold_question, fold_sql
-from sqlft.dataset.openai_teacher import OpenAITeacher
+from sqlft.dataset.purse import Purse
 from sqlft.dataset.requests import Requests
-from sqlft.dataset.written import Confirm, Progress, Written
+from sqlft.dataset.teacher import ask
 from sqlft.inference.endpoint import Chat
 from sqlft.problems import Problem, WrongUse
 from sqlft.prompts import render_prompt
@@ -25,7 +23,6 @@ from sqlft.records import Example
 
 _LEAST_DOLLARS = 0.01
 """With less of the budget left, nobody is asked."""
-_COUNTED = ("calls", "calls_kept", "retries", "prompt_tokens", "completion_tokens")
 
 
 class _Listed(Requests):
@@ -49,20 +46,13 @@ class SecondOpinion:
         recipe: Its `teacher` and `clean.regenerations` are read.
         card: What the teacher is shown.
         folder: Where the journals are kept.
-        confirm: Asked before the first call that costs.
-        progress: Called as the answers come.
-
-    Attributes:
-        spent: Dollars of `teacher.budget_usd` that are gone.
-        notes: What the user should know.
+        purse: What it may spend, and who is asked for that.
 
     Raises:
         WrongUse: The recipe's teacher is the grammar, which has no second opinion.
     """
 
-    def __init__(
-        self, recipe: Recipe, card: SchemaCard, folder: Path, confirm: Confirm | None, progress: Progress
-    ) -> None:
+    def __init__(self, recipe: Recipe, card: SchemaCard, folder: Path, purse: Purse) -> None:
         clean = recipe.clean
         if recipe.teacher.kind == "template":
             key = "regenerations" if clean.regenerations else "back_translation"
@@ -71,11 +61,7 @@ class SecondOpinion:
             raise WrongUse(
                 Problem(recipe.where("clean", key), what, why, "Leave it out, or write teacher.kind: openai.")
             )
-        self._recipe, self._card, self._folder = recipe, card, folder
-        self._confirm, self._progress = confirm, progress
-        self.spent: float | None = 0.0
-        self._written: list[Written] = []
-        self.notes: list[str] = []
+        self._recipe, self._card, self._folder, self._purse = recipe, card, folder, purse
 
     def regenerate(self, questions: Sequence[str]) -> list[list[Example]]:
         """For each question, what the teacher answers when it is asked `clean.regenerations` times."""
@@ -99,30 +85,20 @@ class SecondOpinion:
         found = {fold_sql(example.sql): example.question for example in made}
         return [found.get(fold_sql(sql), "") for sql in sqls]
 
-    def total(self, first: Written) -> Written:
-        """What the teacher cost in all; the pairs and notes are those of `first`."""
-        every = [first, *self._written]
-        dollars = [one.dollars for one in every if one.dollars is not None]
-        counts: dict[str, Any] = {name: sum(getattr(one, name) for one in every) for name in _COUNTED}
-        known = len(dollars) == len(every)
-        return dataclasses.replace(first, **counts, dollars=math.fsum(dollars) if known else None)
-
     def _ask(self, chats: Sequence[str], pairs: int, wanted: int, what: str) -> list[Example]:
         section = self._recipe.teacher
-        budget = section.budget_usd
-        if budget is not None:
-            budget -= self.spent or 0.0
+        budget = self._purse.left
         if not chats or (budget is not None and budget < _LEAST_DOLLARS):
-            self.notes += [f"the budget is spent: {what.replace('_', ' ')} were not asked for"] * bool(chats)
+            self._purse.notes += [f"the budget is spent: {what.replace('_', ' ')} were not asked for"] * bool(chats)
             return []
         changes = {"slots": False, "seeds_per_prompt": 0, "pairs_per_prompt": pairs, "examples": wanted}
         section = section.model_copy(update={**changes, "budget_usd": budget})
         recipe = self._recipe.model_copy(update={"teacher": section})
         requests, journal = _Listed(recipe, self._card, chats), self._folder / f"{what}.jsonl"
-        written = OpenAITeacher(recipe, requests, journal, confirm=self._confirm).write(
-            lambda _stage, done, of, note: self._progress(what.replace("_", " "), done, of, note)
-        )
-        if self.spent is not None:
-            self.spent = None if written.dollars is None else self.spent + written.dollars
-        self._written.append(written)
+
+        def tell(_stage: str, done: int, of: int, note: str) -> None:
+            self._purse.progress(what.replace("_", " "), done, of, note)
+
+        written = ask(recipe, requests, journal, tell, confirm=self._purse.confirm)
+        self._purse.paid.append(written)
         return written.examples

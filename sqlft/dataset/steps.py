@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from sqlft.database import Result
 from sqlft.dataset.lint.disagree import DISAGREEMENTS
 from sqlft.dataset.lint.groups import Found, agree, conflicts, metrics_two_ways, near_duplicates
@@ -23,7 +25,7 @@ from sqlft.dataset.lint.outcomes import degenerate as says_nothing
 from sqlft.dataset.lint.outcomes import failures, sizes
 from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark
-from sqlft.dataset.lint.similarity import grams, jaccard
+from sqlft.dataset.lint.similarity import close_pairs, grams, jaccard
 from sqlft.dataset.lint.unsteady import approximations, relative_dates
 from sqlft.dataset.lint.wording import fold, gist, literals, template
 from sqlft.recipe import Clean
@@ -43,6 +45,7 @@ class Known:
         regenerate: The pairs that the teacher writes anew for each of these questions, run; None where nobody is asked.
         read_back: The question that the teacher reads in each of these pairs' SQL, '' where it read none; None where
             nobody is asked.
+        embed: Their vectors; None where the recipe names no endpoint for them, or they may not be asked for.
     """
 
     clean: Clean
@@ -51,6 +54,7 @@ class Known:
     values: Sequence[str] = ()
     regenerate: Callable[[Sequence[str]], list[list[Pair]]] | None = None
     read_back: Callable[[Sequence[Pair]], list[str]] | None = None
+    embed: Callable[[Sequence[str]], np.ndarray | None] | None = None
 
 
 def parse(pair: Pair, known: Known) -> Remarks:
@@ -116,11 +120,14 @@ def duplicate(pairs: Sequence[Pair], known: Known) -> Found:
 
 
 def near_duplicate(pairs: Sequence[Pair], known: Known) -> Found:
-    """Of questions in nearly the same words, with the same literals and the same answer, the first stays.
+    """Of questions in nearly the same words, or of one meaning, with the same literals and answer, the first stays.
 
     Wording alone says little: 'most' for 'least' is one word of a dozen. Two that give the same are one lesson.
     """
-    return near_duplicates(pairs, known.values, known.clean.near_duplicate, agreeing=True)
+    vectors = known.embed([pair.question for pair in pairs]) if known.embed and pairs else None
+    near = known.clean.embeddings and known.clean.embeddings.near_duplicate
+    meant = close_pairs(vectors, near) if vectors is not None and near else ()
+    return near_duplicates(pairs, known.values, known.clean.near_duplicate, agreeing=True, meant=meant)
 
 
 def template_quota(pairs: Sequence[Pair], known: Known) -> Found:

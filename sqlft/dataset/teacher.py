@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.written import Confirm, Progress, Survey, Written, with_format
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example
+
+if TYPE_CHECKING:
+    from sqlft.dataset.requests import Requests
 
 
 def write_pairs(
@@ -46,8 +50,7 @@ def write_pairs(
             where, why = recipe.where("teacher", "kind"), "the grammar has no slots to draw"
             raise WrongUse(Problem(where, "--from-failures", why, "Write teacher.kind: openai."))
         return _from_templates(recipe, card, progress)
-    from sqlft.dataset.openai_teacher import OpenAITeacher  # the openai client takes 2 s to import
-    from sqlft.dataset.requests import Requests
+    from sqlft.dataset.requests import Requests  # the openai client takes 2 s to import
     from sqlft.dataset.slots import read_failures
     from sqlft.dataset.slots.axes import axes
     from sqlft.dataset.slots.functions import read_functions
@@ -59,15 +62,40 @@ def write_pairs(
     if recipe.teacher.slots:
         names = [name for construct in axes().constructs for name in construct.docs]
         docs = read_functions(names, folder / "functions.json")
-    journal = folder / "journal.jsonl"
-    if recipe.teacher.kind == "openai-batch":
-        from sqlft.dataset.batch_teacher import BatchTeacher
+    batch = recipe.teacher.kind == "openai-batch"  # nothing is asked between its rounds: the build is one
+    whole = math.ceil(recipe.teacher.examples / recipe.teacher.pairs_per_prompt) if batch else None
+    requests = Requests(recipe, card, seeds, categories, docs, size=whole)
+    return ask(recipe, requests, folder / "journal.jsonl", progress, survey=survey, confirm=confirm)
 
-        whole = math.ceil(recipe.teacher.examples / recipe.teacher.pairs_per_prompt)
-        requests = Requests(recipe, card, seeds, categories, docs, size=whole)
-        return BatchTeacher(recipe, requests, journal, survey=survey, confirm=confirm).write(progress)
-    requests = Requests(recipe, card, seeds, categories, docs)
-    return OpenAITeacher(recipe, requests, journal, survey=survey, confirm=confirm).write(progress)
+
+def ask(
+    recipe: Recipe,
+    requests: Requests,
+    journal: Path,
+    progress: Progress,
+    *,
+    survey: Survey | None = None,
+    confirm: Confirm | None = None,
+) -> Written:
+    """Has the teacher's endpoint answer requests: call by call, or in batches where `teacher.kind` says so.
+
+    Args:
+        recipe: Its `teacher` is read.
+        requests: What is asked.
+        journal: Keeps the answers, so that what was stopped goes on where it was.
+        progress: Called as the answers come.
+        survey: Judges complete rounds; without it all pairs survive.
+        confirm: Asked before the first call that costs.
+
+    Raises:
+        WrongUse: The key or the address is wrong, or nobody agrees to the cost.
+        SqlftError: The endpoint fails.
+    """
+    from sqlft.dataset.batch_teacher import BatchTeacher
+    from sqlft.dataset.openai_teacher import OpenAITeacher
+
+    teacher = BatchTeacher if recipe.teacher.kind == "openai-batch" else OpenAITeacher
+    return teacher(recipe, requests, journal, survey=survey, confirm=confirm).write(progress)
 
 
 def _from_templates(recipe: Recipe, card: SchemaCard, progress: Progress) -> Written:

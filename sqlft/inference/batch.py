@@ -7,52 +7,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import openai
 from openai.types import Batch
 
 from sqlft.inference.completion import Completion
-from sqlft.inference.endpoint import find_access
-from sqlft.inference.faults import explain
 
 HALF = 0.5
 MARK = "sqlft"
 UNDER_WAY = ("validating", "in_progress", "finalizing", "cancelling")
 
 
+@dataclass(frozen=True)
 class BatchApi:
-    """A client of it; a context manager.
+    """The API by way of a client; see `open_client`."""
 
-    Args:
-        model: The model's name there.
-        base_url: As for `Endpoint`.
-
-    Raises:
-        WrongUse: There is no key; or, on the way out, the key, the model or the address is not accepted.
-        SqlftError: On the way out, where the endpoint failed.
-    """
-
-    def __init__(self, model: str, base_url: str | None = None) -> None:
-        address, self.url, self._key = find_access(base_url)
-        self.model = model
-        self._client = openai.OpenAI(api_key=self._key, base_url=address, max_retries=6)
-
-    def __enter__(self) -> BatchApi:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
-        self._client.close()
-        if isinstance(error, openai.APIError):
-            raise explain(error, self.url, self.model, self._key) from error
+    client: openai.OpenAI
 
     def submit(self, bodies: Mapping[str, Mapping[str, Any]], mark: str) -> str:
         """Uploads chats by key and begins them; the batch's id. `mark` finds it again."""
         method = {"method": "POST", "url": "/v1/chat/completions"}
         lines = [json.dumps({"custom_id": key, **method, "body": body}) for key, body in bodies.items()]
         upload = ("requests.jsonl", ("\n".join(lines) + "\n").encode(), "application/jsonl")
-        file = self._client.files.create(file=upload, purpose="batch")
-        batch = self._client.batches.create(
+        file = self.client.files.create(file=upload, purpose="batch")
+        batch = self.client.batches.create(
             input_file_id=file.id,
             endpoint="/v1/chat/completions",
             completion_window="24h",
@@ -62,19 +42,19 @@ class BatchApi:
 
     def find(self, mark: str) -> str | None:
         """The id of a batch that was begun with that mark."""
-        for batch in self._client.batches.list(limit=100):
+        for batch in self.client.batches.list(limit=100):
             if (batch.metadata or {}).get(MARK) == mark:
                 return batch.id
         return None
 
     def look(self, batch_id: str) -> Batch:
         """How far it is."""
-        return self._client.batches.retrieve(batch_id)
+        return self.client.batches.retrieve(batch_id)
 
     def results(self, batch: Batch) -> Iterator[tuple[str, Completion | str]]:
         """Each chat that came to an end: its key, and its completion or why there is none."""
         for file_id in (batch.output_file_id, batch.error_file_id):
-            for line in self._client.files.content(file_id).text.splitlines() if file_id else []:
+            for line in self.client.files.content(file_id).text.splitlines() if file_id else []:
                 if line.strip():
                     yield _read_line(json.loads(line))
 

@@ -14,8 +14,9 @@ import json
 import os
 import random
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -95,7 +96,7 @@ class Endpoint:
         self, model: str, base_url: str | None = None, *, timeout: float = 300.0, budget: float | None = None
     ) -> None:
         address, self.url, self._key = find_access(base_url)
-        self.model, self.local = model, _is_local(address)
+        self.model, self.local = model, is_local(address)
         self.meter = Meter(model, budget)
         self.structured = True
         self._address, self._timeout = address, timeout
@@ -240,6 +241,26 @@ def ask_all(
     return run_async(all_of_them())
 
 
+@contextmanager
+def open_client(model: str, base_url: str | None) -> Iterator[openai.OpenAI]:
+    """The openai client itself, for what is asked call by call; it waits out faults that pass.
+
+    Args:
+        model: The model's name there, for messages.
+        base_url: As for `Endpoint`.
+
+    Raises:
+        WrongUse: There is no key; or, on the way out, the key, the model or the address is not accepted.
+        SqlftError: On the way out, where the endpoint failed.
+    """
+    address, url, key = find_access(base_url)
+    with openai.OpenAI(api_key=key, base_url=address, max_retries=6) as client:
+        try:
+            yield client
+        except (openai.APIError, Garbled) as error:
+            raise explain(error, url, model, key) from error
+
+
 def find_access(base_url: str | None) -> tuple[str, str, str]:
     """The endpoint's address, the same without a user's name or password, and its key.
 
@@ -249,7 +270,7 @@ def find_access(base_url: str | None) -> tuple[str, str, str]:
     address = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
     url = re.sub(r"//[^/@]+@", "//", address)
     try:
-        local = _is_local(address)
+        local = is_local(address)
     except ValueError as error:
         raise WrongUse(Problem("base_url", url, str(error), "Write https://HOST/v1.")) from error
     key = os.environ.get("OPENAI_API_KEY", "").strip() or (NO_KEY if local else "")
@@ -275,7 +296,8 @@ def _failure(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Whether an address is this machine's or this network's."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_private

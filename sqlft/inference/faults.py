@@ -14,7 +14,7 @@ LONGEST_RETRY_AFTER = 300.0
 
 
 class Garbled(Exception):
-    """An HTTP answer that is no chat completion."""
+    """An HTTP answer that is not what was asked for."""
 
 
 def is_transient(error: BaseException) -> bool:

@@ -12,6 +12,9 @@ PRICES = {  # dollars for a million tokens: prompt, cached prompt, completion
     "gpt-4o-mini": (0.15, 0.075, 0.60),
     "gpt-4.1": (2.00, 0.50, 8.00),
     "gpt-4.1-mini": (0.40, 0.10, 1.60),
+    "text-embedding-3-small": (0.02, 0.02, 0.0),
+    "text-embedding-3-large": (0.13, 0.13, 0.0),
+    "text-embedding-ada-002": (0.10, 0.10, 0.0),
 }
 
 

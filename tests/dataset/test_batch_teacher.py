@@ -9,7 +9,9 @@ import pytest
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.dataset.batch_teacher import BatchTeacher
 from sqlft.dataset.journal import Journal
+from sqlft.dataset.purse import Purse
 from sqlft.dataset.requests import Requests
+from sqlft.dataset.second_opinion import SecondOpinion
 from sqlft.inference.batch import BatchApi
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Recipe
@@ -222,3 +224,34 @@ def test_a_refusal_is_said(write):
         stub.refuse = 401
         with pytest.raises(WrongUse, match="OPENAI_API_KEY"):
             write(stub)
+
+
+def test_second_opinions_come_in_batches_too_and_are_fetched_where_they_were_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("sqlft.dataset.batch_teacher.time.sleep", lambda seconds: None)
+    asked = ["How many users?", "How old are they?"]
+    sqls = ["SELECT 1", "SELECT 2", "SELECT 3"]
+
+    def again(stub):
+        teacher = {"kind": "openai-batch", "base_url": stub.url, "budget_usd": 1, "pairs_per_prompt": 2}
+        clean = {"regenerations": 2, "back_translation": 0.5}
+        recipe = Recipe(schema="s.yaml", seeds="s", golden="g", teacher=teacher, clean=clean)
+        purse = Purse(recipe, None, lambda *step: None)
+        second = SecondOpinion(recipe, CARD, tmp_path, purse)
+        return second.regenerate(asked), second.read_back(sqls), purse.total().dollars
+
+    def says(prompt, place):
+        found = [line for line in (*asked, *sqls) if line in prompt]
+        if found[0] in asked:
+            return {"pairs": [{"question": found[0], "sql": f"SELECT {place}", "comment": ""}]}
+        return {"pairs": [{"question": f"What is {sql}?", "sql": sql, "comment": ""} for sql in found]}
+
+    with BatchStub() as stub:
+        stub.says = says
+        with monkeypatch.context() as patch, pytest.raises(Left):
+            patch.setattr(BatchApi, "look", lambda *_args: (_ for _ in ()).throw(Left))
+            again(stub)
+        made, read, spent = again(stub)
+        assert again(stub) == (made, read, spent)
+    assert [[example.sql for example in one] for one in made] == [["SELECT 0", "SELECT 1"], ["SELECT 2", "SELECT 3"]]
+    assert read == [f"What is {sql}?" for sql in sqls]
+    assert [len(batch) for batch in stub.asked] == [4, 2] and spent == pytest.approx(6 * 0.0075 / 2)

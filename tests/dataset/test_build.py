@@ -58,7 +58,7 @@ def gate(dsn):
 @pytest.fixture
 def one_gate(gate, monkeypatch):
     """A child process takes seconds to start: the builds of most tests share one."""
-    monkeypatch.setattr("sqlft.dataset.build.open_gate", lambda *_, **__: nullcontext(gate))
+    monkeypatch.setattr("sqlft.dataset.queries.open_gate", lambda *_, **__: nullcontext(gate))
 
 
 @pytest.fixture
@@ -211,7 +211,6 @@ def test_what_evaluation_will_ask_beside_the_golden_set_is_kept_out_too(recipe, 
     report = build(recipe(teacher=openai(stub), split={"validation": 0}, evaluation={"questions": ["more.jsonl"]}))
     found = {item.example.question: item.reason for item in read(report, "rejected", Rejected)}
     assert found["How old is the oldest user?"] == "leak_exact"
-    assert (report.folder / "waterfall.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("one_gate")
@@ -272,6 +271,25 @@ def test_sql_is_read_back_where_the_recipe_asks_for_it(recipe):
     assert (report.folder / "back_translations.jsonl").is_file()
 
 
+@pytest.mark.usefixtures("one_gate")
+def test_embeddings_are_asked_for_once_and_paid_from_the_same_budget(recipe):
+    def answer(body):
+        asked = ["Revenue, in all?", "Revenue that was made by the whole shop?"]
+        sqls = ["SELECT sum(revenue) FROM ecommerce.sessions", "SELECT sum(s.revenue) FROM ecommerce.sessions AS s"]
+        return {"pairs": [{"question": q, "sql": s, "comment": ""} for q, s in zip(asked, sqls, strict=True)]}
+
+    with OpenAIStub(answer, vector=lambda text: [1.0, 2.0]) as server:
+        section = openai(server, examples=2, pairs_per_prompt=2)
+        clean = {"skip": ["leakage"], "embeddings": {"base_url": server.url}}
+        made = recipe(teacher=section, clean=clean, split={"validation": 0})
+        dry = rehearse(recipe(teacher={"kind": "template", "examples": 5}, clean=clean))
+        assert any("were not asked for" in note for note in dry.notes) and not server.requests
+        report, again = build(made), build(made)
+    assert report.rejected == {"near_duplicate": 1} and report.files == again.files
+    assert [len(body.get("input", "")) for body in server.requests] == [0, 2]
+    assert report.dollars == again.dollars == pytest.approx(0.0075 + 1000 * 0.02 / 1e6)
+
+
 def test_the_grammar_has_no_second_opinion(recipe):
     with pytest.raises(WrongUse, match=r"clean.regenerations: 2.*the grammar can be asked nothing"):
         build(recipe(teacher={"kind": "template"}, clean={"regenerations": 2}))
@@ -296,7 +314,7 @@ def test_the_card_s_hash_is_in_the_report(recipe, tmp_path):
 
 
 def test_coverage_is_reported_and_rounds_know_what_survived(recipe, gate, monkeypatch):
-    monkeypatch.setattr("sqlft.dataset.build.open_gate", lambda *_, **__: nullcontext(gate))
+    monkeypatch.setattr("sqlft.dataset.queries.open_gate", lambda *_, **__: nullcontext(gate))
 
     def answer(body):
         number = sum(map(ord, body["messages"][0]["content"]))

@@ -5,6 +5,7 @@ import pytest
 from sqlft.database import QueryError, QueryRefused, Result
 from sqlft.dataset.clean import Waterfall, count_validity
 from sqlft.dataset.fold import fold_question, fold_sql
+from sqlft.dataset.lint import rowwise
 from sqlft.dataset.steps import ROW_STEPS, SET_STEPS
 from sqlft.recipe import Clean, CleaningStep, Recipe
 from sqlft.records import Example
@@ -267,6 +268,20 @@ def test_the_same_pairs_survive_however_often_they_were_judged_before():
     again.survives(examples[:5])
     again.survives(examples)
     assert once.clean(examples).rejected == again.clean(examples).rejected
+
+
+def test_many_pairs_are_judged_in_processes_with_the_same_end_and_rounds_are_not(monkeypatch):
+    examples = [Example(question=q, sql=s) for pairs, *_ in PLANTED for q, s, _ in pairs]
+    outcomes = {sql: outcome for pairs, *_ in PLANTED for _, sql, outcome in pairs}
+    once = Waterfall(recipe(), CARD, [], Database(outcomes)).clean(examples)
+    seen = []
+    monkeypatch.setattr("sqlft.dataset.lint.rowwise._MANY", 1)
+    pool = rowwise.ProcessPoolExecutor
+    monkeypatch.setattr(rowwise, "ProcessPoolExecutor", lambda *args, **more: seen.append(args) or pool(*args, **more))
+    again = Waterfall(recipe(), CARD, [], Database(outcomes))
+    again.survives(examples[:5])
+    assert not seen
+    assert again.clean(examples) == once and len(seen) == 1
 
 
 def test_an_unknown_step_is_no_step():

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlft.card import SchemaCard
 from sqlft.dataset.fold import fold_sql
 from sqlft.dataset.requests import Requests
+from sqlft.dataset.teacher import ask
 from sqlft.dataset.written import Confirm, Progress, Written
 from sqlft.inference.endpoint import Chat
 from sqlft.problems import Problem, WrongUse
@@ -84,15 +85,11 @@ def ask_questions(
         SqlftError: The endpoint fails.
     """
     need_teacher(recipe)
-    from sqlft.dataset.batch_teacher import BatchTeacher
-    from sqlft.dataset.openai_teacher import OpenAITeacher
-
     shown = min(recipe.teacher.seeds_per_prompt, len(seeds))
     section = recipe.teacher.model_copy(update={"slots": False, "examples": len(sqls), "seeds_per_prompt": shown})
     recipe = recipe.model_copy(update={"teacher": section})
     requests = QuestionRequests(recipe, card, seeds, sqls)
-    teacher = BatchTeacher if section.kind == "openai-batch" else OpenAITeacher
-    written = teacher(recipe, requests, journal, confirm=confirm).write(progress)
+    written = ask(recipe, requests, journal, progress, confirm=confirm)
     meant = {fold_sql(sql): sql for sql in sqls}
     pairs = {meant[folded]: pair for pair in written.examples if (folded := fold_sql(pair.sql)) in meant}
     return pairs, written

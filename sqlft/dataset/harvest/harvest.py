@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlft.card import SchemaCard
-from sqlft.database import Gate, QueryError, QueryRefused, open_gate
+from sqlft.database import Gate, QueryError, QueryRefused
 from sqlft.database.clauses import tokens
 from sqlft.dataset.clean import Waterfall
 from sqlft.dataset.harvest.ask import ask_questions, need_teacher
@@ -20,7 +20,7 @@ from sqlft.dataset.harvest.personal import personal_forms
 from sqlft.dataset.harvest.query_log import LogFilter, read_query_log
 from sqlft.dataset.harvest.sql_files import read_sql_files
 from sqlft.dataset.harvest.statements import Found, admit
-from sqlft.dataset.queries import Queries
+from sqlft.dataset.queries import Queries, recipe_gate
 from sqlft.dataset.written import Confirm, Progress, with_format
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
@@ -103,11 +103,7 @@ def import_log(
 
 
 def import_files(
-    recipe: Recipe,
-    paths: Sequence[Path],
-    out: Path,
-    progress: Progress | None = None,
-    confirm: Confirm | None = None,
+    recipe: Recipe, paths: Sequence[Path], out: Path, progress: Progress | None = None, confirm: Confirm | None = None
 ) -> ImportReport:
     """Makes pairs of the statements in .sql files; as `import_log`, and the teacher is asked where no comment asks."""
     return _Import(recipe, out, "file", progress, confirm).run(read_sql_files(paths), {})
@@ -131,14 +127,7 @@ class _Import:
         self._notes: list[str] = []
 
     def run(self, found: Sequence[Found], left: dict[str, int]) -> ImportReport:
-        database = self._recipe.database
-        with open_gate(
-            database.dsn,
-            limits=database.limits,
-            tables=self._card.table_names,
-            sandbox=database.sandbox,
-            date=self._recipe.prompt.date,
-        ) as gate:
+        with recipe_gate(self._recipe, self._card) as gate:
             admitted = self._admit(found)
             queries = self._merge(gate, admitted)
             merged = len(admitted) - len(queries)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.periods import DAY, Period, Said, Times, covers, days_of, read_question, times
-from sqlft.dataset.lint.remark import Remark
+from sqlft.dataset.lint.remark import Remark, disagreement
 
 
 def dates_disagree(pair: Pair) -> Iterator[Remark]:
@@ -18,15 +18,11 @@ def dates_disagree(pair: Pair) -> Iterator[Remark]:
     said, asked = read_question(pair.words), times(pair)
     if pair.columns and not any("Date" in column.type for column in pair.columns.values()):
         if said.years and pair.card and not _is_clocked(pair):
-            yield _remark(f"the question names {_years(said.years)}, and the tables of the SQL hold no date")
+            yield disagreement(f"the question names {_years(said.years)}, and the tables of the SQL hold no date")
         return
     evidence = _years_apart(pair, said, asked) or _months_apart(pair, said, asked) or _days_apart(pair, asked)
     if evidence:
-        yield _remark(evidence)
-
-
-def _remark(evidence: str) -> Remark:
-    return Remark("disagree", "error", evidence, "Correct whichever of the two is wrong.")
+        yield disagreement(evidence)
 
 
 def _years_apart(pair: Pair, said: Said, asked: Times) -> str:

@@ -11,32 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlft.dataset.lint.lexicon import pattern, words
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example
 
-_QUESTION = (
-    "question nl_question natural_language_question natural_language utterance input instruction user prompt "
-    "query text request nl"
-)
-_SQL = (
-    "sql sql_query clickhouse_sql gold_sql gold query_sql sql_code output completion response answer target "
-    "query code assistant"
-)
-_LOOKS_LIKE_SQL = re.compile(
-    r"^\W*(```\w*\s*)?(--[^\n]*\n\s*)*\(?\s*(select|with|insert|drop|delete|explain|show|describe|update)\b",
-    re.IGNORECASE,
-)
-_TURN = re.compile(
-    r"<\|start_header_id\|>user<\|end_header_id\|>(.*?)<\|eot_id\|>"
-    r"|\[INST\](?:\s*<<SYS>>.*?<</SYS>>)?(.*?)\[/INST\]|<\|im_start\|>user(.*?)<\|im_end\|>",
-    re.DOTALL,
-)
+_QUESTION = words("question_columns")
+_SQL = words("sql_columns")
+_LOOKS_LIKE_SQL = pattern("looks_like_sql", re.IGNORECASE)
+_TURN = pattern("turn_of_chat", re.DOTALL)
 _SPECIAL = re.compile(r"<\|[^|<>]*\|>|</?s>")
-_MARKED = re.compile(
-    r"(?:^|\n)\s*#*\s*(?:user )?(?:question|query|request|input)\s*:?\s*\n?\s*(.+?)\s*(?:\n\s*(?:#|sql|answer"
-    r"|response)|$)",
-    re.IGNORECASE | re.DOTALL,
-)
+_MARKED = pattern("marked_question", re.IGNORECASE | re.DOTALL)
 _FENCE = re.compile(r"```(?:\w+)?\s*(.*?)```", re.DOTALL)
 
 
@@ -65,9 +49,9 @@ def read_rows(path: Path) -> Rows:
     """
     delimiter = ","
     try:
-        if path.suffix in (".parquet", ".pq"):
+        if path.suffix.lower() in (".parquet", ".pq"):
             records = _read_parquet(path)
-        elif path.suffix in (".json", ".jsonl", ".ndjson"):
+        elif path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
             records = _read_json(path)
         else:
             records, delimiter = _read_table(path.read_text(encoding="utf-8-sig"))
@@ -77,7 +61,7 @@ def read_rows(path: Path) -> Rows:
                 str(path), "file", str(error.strerror or error), "Write the path of a CSV, JSON, JSONL or parquet file."
             )
         ) from error
-    except (ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, RecursionError) as error:
         raise WrongUse(
             Problem(str(path), "file", f"it cannot be read ({error})", "Write CSV, JSON, JSONL or parquet.")
         ) from error
@@ -103,26 +87,29 @@ def write_rows(path: Path, rows: Rows, sqls: Sequence[str]) -> None:
         record if old == new else _replace(record, old, new)
         for record, old, new in zip(rows.records, rows.sqls, sqls, strict=True)
     ]
+    # a row may lack a column of the others; what a line of CSV holds beyond its header stands under None
+    names = [name for name in dict.fromkeys(name for record in records for name in record) if name is not None]
     try:
-        if path.suffix in (".parquet", ".pq"):
+        if path.suffix.lower() in (".parquet", ".pq"):
             import pyarrow as pa
             import pyarrow.parquet as pq
 
-            pq.write_table(pa.Table.from_pylist(records), path)
-        elif path.suffix == ".json":
-            path.write_text(json.dumps(records, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        elif path.suffix in (".jsonl", ".ndjson"):
-            path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), encoding="utf-8")
+            pq.write_table(pa.Table.from_pylist([{n: record.get(n) for n in names} for record in records]), path)
+        elif path.suffix.lower() == ".json":
+            path.write_text(json.dumps(records, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
+        elif path.suffix.lower() in (".jsonl", ".ndjson"):
+            lines = (json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
+            path.write_text("".join(lines), encoding="utf-8")
         else:
             buffer = io.StringIO()
-            writer = csv.DictWriter(
-                buffer, list(records[0]) if records else [], delimiter=rows.delimiter, lineterminator="\n"
-            )
-            writer.writeheader()
-            writer.writerows(records)
+            writer = csv.writer(buffer, delimiter=rows.delimiter, lineterminator="\n")
+            writer.writerow(names)
+            writer.writerows([*(record.get(n) for n in names), *record.get(None, [])] for record in records)
             path.write_text(buffer.getvalue(), encoding="utf-8")
     except OSError as error:
         raise WrongUse(Problem(str(path), "--fix", str(error.strerror), "Write the path of a file to make.")) from error
+    except (ValueError, TypeError) as error:  # parquet wants one type a column
+        raise WrongUse(Problem(str(path), "--fix", str(error), "Write a name that ends in .jsonl.")) from error
 
 
 def _read_parquet(path: Path) -> list[Any]:
@@ -136,17 +123,25 @@ def _read_json(path: Path) -> list[Any]:
     try:
         content = json.loads(text)
     except ValueError:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    if isinstance(content, dict) and "messages" not in content:
+        content = [_read_line(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if isinstance(content, dict):
         lists = [value for value in content.values() if isinstance(value, list)]
-        if len(lists) == len(content) > 1 and not any(map(_holds_objects, lists)):
-            return [dict(zip(content, row, strict=False)) for row in zip(*lists, strict=True)]
-        content = next((one for one in lists if _holds_objects(one)), [content])
-    elif isinstance(content, dict):
-        content = [content]
+        if "messages" in content:
+            content = [content]
+        elif len(lists) == len(content) > 1 and not any(map(_holds_objects, lists)):
+            content = [dict(zip(content, row, strict=False)) for row in zip(*lists, strict=True)]
+        else:
+            content = next((one for one in lists if _holds_objects(one)), [content])
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise ValueError("not a list of objects")
     return content
+
+
+def _read_line(number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {str(error).partition(': line')[0]}") from error
 
 
 def _holds_objects(items: list[Any]) -> bool:
@@ -200,8 +195,7 @@ def _choose_columns(path: Path, flat: list[dict[str, Any]]) -> tuple[str, str]:
     return question, sql
 
 
-def _rank(name: str, known: str) -> int:
-    order = known.split()
+def _rank(name: str, order: Sequence[str]) -> int:
     name = name.strip().lower().replace(" ", "_")
     return order.index(name) if name in order else 99
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlglot import exp
 
 from sqlft.comparison import compare
 from sqlft.database import Result
 from sqlft.dataset.fold import fold_sql
+from sqlft.dataset.lint.lexicon import words
 from sqlft.dataset.lint.pair import Pair, function_name
 from sqlft.dataset.lint.remark import Remark
 from sqlft.dataset.lint.similarity import similar_pairs
@@ -55,7 +56,12 @@ def conflicts(pairs: Sequence[Pair]) -> Found:
 
 
 def near_duplicates(
-    pairs: Sequence[Pair], values: Sequence[str] = (), threshold: float = NEAR, *, agreeing: bool = False
+    pairs: Sequence[Pair],
+    values: Sequence[str] = (),
+    threshold: float = NEAR,
+    *,
+    agreeing: bool = False,
+    meant: Iterable[tuple[int, int, float]] = (),
 ) -> Found:
     """Rows whose question is nearly that of an earlier row which stays, with the same literals.
 
@@ -64,16 +70,21 @@ def near_duplicates(
         values: Of the card's columns: literals, too.
         threshold: Jaccard similarity of character n-grams.
         agreeing: Only those that have the earlier row's answer too, and so teach nothing new.
+        meant: Pairs that are near in meaning, whatever their words, as `close_pairs` yields them; of these always
+            only those that have the same answer.
     """
     questions = [gist(pair.question) for pair in pairs]
+    spelt = [found for found in similar_pairs(questions, threshold) if _same_words(*(questions[n] for n in found[:2]))]
+    near = [(other, one, "", similarity) for one, other, similarity in spelt]
+    near += [(other, one, " in meaning", similarity) for one, other, similarity in meant]
     told: set[int] = set()
-    for one, other, similarity in sorted(similar_pairs(questions, threshold), key=lambda found: (found[1], found[0])):
+    for other, one, how, similarity in sorted(near):
         same = literals(pairs[one].question, values) == literals(pairs[other].question, values)
-        if not same or {one, other} & told or not _same_words(questions[one], questions[other]):
+        if not same or {one, other} & told:
             continue
-        if not agreeing or agree(pairs[one], pairs[other]):
+        if not (agreeing or how) or agree(pairs[one], pairs[other]):
             told.add(other)
-            evidence = f"{similarity:.2f} like row {pairs[one].row}: {pairs[one].question}"
+            evidence = f"{similarity:.2f} like row {pairs[one].row}{how}: {pairs[one].question}"
             yield other, Remark("near_duplicate", "warning", evidence, "Keep one of them.")
 
 
@@ -126,20 +137,7 @@ def metric_name(pair: Pair) -> str:
         r"|visits?|buyers?))?",
         pair.words,
     )
-    if not found or found[1] in (
-        "the",
-        "a",
-        "what",
-        "growth",
-        "highest",
-        "lowest",
-        "average",
-        "monthly",
-        "daily",
-        "overall",
-        "user",
-        "session",
-    ):
+    if not found or found[1] in words("no_metric"):
         return ""
     unit = {"customer": "user", "visitor": "user", "visit": "session"}.get(
         (found[2] or "").rstrip("s"), (found[2] or "").rstrip("s")
@@ -153,11 +151,11 @@ def metric_skeleton(pair: Pair) -> str:
     """What a ratio divides: 'distinct user_id / distinct user_id', 'rows / rows'; '' where there is no plain ratio."""
     if pair.tree is None:
         return ""
-    for node in pair.tree.find_all(exp.Div):
+    for node in pair.nodes(exp.Div):
         parts = [_counted(pair, side) for side in (node.left, node.right)]
         if all(parts):
             return " / ".join(parts)
-    if any(function_name(node).startswith("avg") for node in pair.tree.find_all(exp.Func)):
+    if any(function_name(node).startswith("avg") for node in pair.nodes(exp.Func)):
         return "rows / rows"
     return ""
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 
 from sqlft.card import Column
+from sqlft.dataset.lint.lexicon import MEANT
 from sqlft.dataset.lint.pair import Pair, Use
 from sqlft.dataset.lint.periods import Period, period_of
-from sqlft.dataset.lint.places import MEANT
 from sqlft.dataset.lint.remark import Remark
 
 

@@ -7,70 +7,33 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from sqlft.dataset.lint.lexicon import alternatives, pattern, words
 from sqlft.dataset.lint.pair import Pair
-from sqlft.dataset.lint.remark import Remark
+from sqlft.dataset.lint.remark import Remark, disagreement
 
 _WORDS = "two three four five six seven eight nine ten eleven twelve".split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 WORDS = {word: float(n) for n, word in enumerate(_WORDS, 2)} | {word: 10.0 * n for n, word in enumerate(_TENS, 2)}
 WORDS |= {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "fifteen": 15.0, "eighteen": 18.0}
-_MONTH = r"jan\w*|feb\w*|mar(?:ch)?|apr\w*|may|june?|july?|aug\w*|sep\w*|oct\w*|nov\w*|dec\w*"
-_NO_NUMBER = re.compile(
-    rf"\b\d{{4}}-\d\d?(-\d\d?)?\b|\b\d\d?[./]\d\d?[./]\d{{4}}\b|\b\d\d?/\d{{4}}\b"
-    rf"|\b(\d\d?(st|nd|rd|th)?( and| to|-|,|–| through| until) ?(the )?)?\d\d?(st|nd|rd"
-    rf"|th)?( of)? ({_MONTH})\b|\b({_MONTH})\.? \d\d?(st|nd|rd|th)?\b(?!\d)"
-    r"|\b\d\d?( and| to|-|,) \d\d? (?=of )|(?<![\d.,])(19|20)\d\d(?!\.?\d)|'\d\d\b|\b[qh][1-4]\b"
-    r"|\b[1-4]q\d*\b|\b\d\d:\d\d\b"
-    r"|\b(two|three|four|five|\d+|one|several) (separate |different |single )?(columns?|rows?|lines?|numbers"
-    r"|figures|values|decimals?|decimal places|places|digits)\b"
-    r"|\b(in|to|with|rounded to) \d+ decimal\w*|\bone by one\b|\bwith \w+ as \d+|\b(\d+) ?= ?\w+|\b24/7\b"
-    r"|\b(win(dows)?|ios|android|macos) \d+\b"
-    r"|\b(the )?(two|three|four|both) (of them|groups|kinds|periods|years|months|quarters|countries|systems"
-    r"|browsers|sides|compare)\b"
-    r"|\b(first|second|third|last) (one|two)\b|\bat one\b"
-)
-_FIGURE = re.compile(
-    r"(?<![\w.])[€$£]?(\d{1,3}(?:[,\u2009 ]\d{3})+|\d+)(\.\d+)?\s?(k\b|m\b|thousand|million)?(?:\s?(%"
-    r"|percent\b|per cent\b))?"
-)
-_UNITS = {
-    "minute": (60,),
-    "hour": (60, 3600),
-    "day": (24, 1440, 86400),
-    "week": (7,),
-    "month": (30, 31),
-    "year": (12, 365),
-}
-_UNITS |= {"thousand": (1000,), "k": (1000,), "million": (10**6,), "cent": (100,)}
-_OVER = re.compile(r"more than|over|above|older|exceed|greater|larger|longer|after|beyond|higher|>|upwards")
-_AT_LEAST = re.compile(
-    r"at least|or more|or older|or over|and over|and older|or above|and above|minimum|no fewer|no less|from"
-    r"|or longer|\+|between|to|-|–|≥|>="
-)
-_UNDER = re.compile(r"under|below|less than|fewer|younger|shorter|before|lower|smaller|<|not yet")
-_AT_MOST = re.compile(
-    r"at most|or less|or fewer|or younger|or under|up to|maximum|no more|or below|between|to|-|–|≤|<="
-)
-_VAGUE = re.compile(
-    r"\b\d0s\b|\b(group|bucket|bracket|range|band|segment|generation|tier|categor|class|minor|adult|senior"
-    r"|young|old\b|elder|teen|middle|retire"
-    r"|long|short|high|low|large|big|small|frequent|loyal|heavy|vip|repeat|return|multiple|several"
-    r"|various|few|twice|again|both"
-    r"|different|consecutive|working|weekday|weekend|bounc|engaged|premium|pension|quick|extreme|outlier"
-    r"|significant|millennial|gen z|distribution)"
-)
+_MONTH = alternatives("month")
+_NO_NUMBER = pattern("no_number")
+_FIGURE = pattern("figure")
+_UNITS = words("units")
+_OVER = pattern("over")
+_AT_LEAST = pattern("at_least")
+_UNDER = pattern("under")
+_AT_MOST = pattern("at_most")
+_VAGUE = pattern("vague")
 
 
 def numbers_disagree(pair: Pair) -> Iterator[Remark]:
     """At most one remark: the first number without its counterpart."""
     if pair.tree is None:
         return
-    numbers = _literals(pair.tree)
+    numbers = _literals(pair)
     for figure, around in _figures(pair.words):
         if not _is_held(figure, around, numbers, pair):
-            yield Remark(
-                "disagree", "error", f"the question names {figure:g}, the SQL does not", "Correct whichever is wrong."
-            )
+            yield disagreement(f"the question names {figure:g}, the SQL does not")
             return
     told = {figure for figure, _ in _figures(pair.words)}
     explained = _glossary_numbers(pair)
@@ -83,10 +46,7 @@ def numbers_disagree(pair: Pair) -> Iterator[Remark]:
             figure + by for figure in told for by in (-1, 1)
         }
         if not any(abs(number - one) < 1e-9 for one in near):
-            yield Remark(
-                "disagree", "error", f"the SQL compares {what} with {number:g}, the question names no such number",
-                "Correct whichever is wrong.",
-            )  # fmt: skip
+            yield disagreement(f"the SQL compares {what} with {number:g}, the question names no such number")
             return
 
 
@@ -113,9 +73,9 @@ def _around(text: str, found: re.Match[str]) -> str:
     return text[max(0, found.start() - 22) : found.end() + 14]
 
 
-def _literals(tree: exp.Expr) -> set[float]:
+def _literals(pair: Pair) -> set[float]:
     numbers = set()
-    for node in tree.find_all(exp.Literal):
+    for node in pair.nodes(exp.Literal):
         if not node.is_string:
             numbers.add(float(node.this))
         else:
@@ -154,11 +114,7 @@ def _is_held(figure: float, around: str, numbers: set[float], pair: Pair) -> boo
         return True
     if figure == 2 and re.search(r"uniq|> 1\b|join|!= 1", pair.code):
         return True
-    return (
-        (_names_kinds(figure, pair) or len(pair.tree.find_all(exp.Select).__next__().expressions) >= figure <= 4)
-        if pair.tree
-        else True
-    )
+    return _names_kinds(figure, pair) or len(next(pair.nodes(exp.Select)).expressions) >= figure <= 4
 
 
 def _scales(pair: Pair) -> list[float]:

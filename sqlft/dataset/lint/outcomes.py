@@ -98,13 +98,11 @@ def _shown(value: Any) -> str:
 
 def _contradiction(pair: Pair) -> str:
     """Two different values of one column at once, or a BETWEEN whose ends are turned."""
-    if pair.tree is None:
-        return ""
-    for between in pair.tree.find_all(exp.Between):
+    for between in pair.nodes(exp.Between):
         low, high = literal(between.args["low"]), literal(between.args["high"])
         if low is not None and type(low) is type(high) and low > high:  # type: ignore[operator]
             return f"BETWEEN {low} AND {high}: the ends are turned"
-    for where in pair.tree.find_all(exp.Where):
+    for where in pair.nodes(exp.Where):
         wanted: dict[str, str] = {}
         for part in where.this.flatten() if isinstance(where.this, exp.And) else [where.this]:
             part = part.unnest()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import sqlglot
 from sqlglot import exp
@@ -17,6 +17,7 @@ from sqlft.database import QueryError, Result
 from sqlft.database.clauses import split_format, tokens
 from sqlft.dataset.lint.wording import template
 
+E = TypeVar("E", bound=exp.Expr)
 Scalar = str | float
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "like"]
 
@@ -86,6 +87,14 @@ class Pair:
         return trees[0]
 
     @cached_property
+    def _walked(self) -> list[exp.Expr]:
+        return [] if self.tree is None else list(self.tree.walk())
+
+    def nodes(self, *kinds: type[E]) -> Iterator[E]:
+        """The tree's nodes of these kinds, outer before inner; the tree is walked once for all checks."""
+        return (node for node in self._walked if isinstance(node, kinds))
+
+    @cached_property
     def words(self) -> str:
         """The question in lower case, its blanks folded, typographic quotes made plain."""
         return " ".join(self.question.replace("’", "'").lower().split())
@@ -110,26 +119,24 @@ class Pair:
         """The card's columns by lower-case name: of the tables that the SQL names, of all where it names none."""
         if self.card is None or self.tree is None:
             return {}
-        named = {table.name.lower() for table in self.tree.find_all(exp.Table)}
+        named = {table.name.lower() for table in self.nodes(exp.Table)}
         tables = [table for table in self.card.tables if table.name.split(".")[-1].lower() in named]
         return {column.name.lower(): column for table in tables or self.card.tables for column in table.columns}
 
     @cached_property
     def used(self) -> set[str]:
         """Names of the card's columns that the SQL names, lower case."""
-        if self.tree is None:
-            return set()
-        return {node.name.lower() for node in self.tree.find_all(exp.Column)} & set(self.columns)
+        return {node.name.lower() for node in self.nodes(exp.Column)} & set(self.columns)
 
     @cached_property
     def aliases(self) -> dict[str, exp.Expr]:
         """What each alias stands for, by lower-case name."""
-        return {} if self.tree is None else {node.alias.lower(): node.this for node in self.tree.find_all(exp.Alias)}
+        return {node.alias.lower(): node.this for node in self.nodes(exp.Alias)}
 
     @cached_property
     def uses(self) -> list[Use]:
         """Every comparison with a literal."""
-        return [] if self.tree is None else list(self._uses(self.tree))
+        return list(self._uses())
 
     @cached_property
     def keys(self) -> list[exp.Expr]:
@@ -169,8 +176,8 @@ class Pair:
             return column, within
         return (column, name) if within == "" and not isinstance(node, exp.Binary) else (None, "?")
 
-    def _uses(self, tree: exp.Expr) -> Iterator[Use]:
-        for node in tree.walk():
+    def _uses(self) -> Iterator[Use]:
+        for node in self._walked:
             if (operator := _OPERATORS.get(type(node))) is not None:
                 left, right = node.this, node.expression
                 if literal(left) is not None and literal(right) is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from sqlft.dataset.lint.lexicon import alternatives, pattern, words
 from sqlft.dataset.lint.pair import Pair, Use
 
 DAY = datetime.timedelta(days=1)
@@ -155,32 +156,14 @@ def _conjunction(node: exp.Expr) -> int:
 _NAMES = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 _SHORT = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
 _MONTH = "|".join(sorted({*_NAMES, *_SHORT}, key=len, reverse=True))
-_BEFORE = (
-    r"(?:in|of|during|for|since|from|to|and|or|until|till|through|between|before|after|by|every|last|over|vs"
-    r"|versus|than|late|early|mid|[,/–-]|\d(?:st|nd|rd|th)?)"
-)
+_BEFORE = alternatives("before_month")
 _MONTH_SAID = re.compile(rf"\b({_MONTH})\b\.?")
-_AMBIGUOUS = {"may", "march", "mar", "dec", "sun", "jan", "sep", "oct"}
-_ORDINALS = {
-    "first": 1,
-    "1st": 1,
-    "second": 2,
-    "2nd": 2,
-    "third": 3,
-    "3rd": 3,
-    "fourth": 4,
-    "4th": 4,
-    "final": 4,
-    "last": 4,
-}
-_SEASONS = {
-    "spring": {3, 4, 5, 6},
-    "summer": {6, 7, 8, 9},
-    "autumn": {9, 10, 11, 12},
-    r"(in|of|during|last) (the )?fall|fall (of )?20": {9, 10, 11, 12},
-}
-_SEASONS |= {"winter": {12, 1, 2, 3}, "christmas": {12}, "black friday": {11}, "valentine": {2}, "easter": {3, 4}}
-_SEASONS |= {"halloween": {10}, "new year": {1, 12}, "holiday": {11, 12}, "cyber monday": {11, 12}}
+_AMBIGUOUS = frozenset(words("ambiguous_months"))
+_ORDINALS = words("ordinals")
+_SEASONS = words("seasons")
+_RELATIVE = pattern("relative")
+_YEAR, _AMOUNT, _NO_AMOUNT = pattern("year"), words("amount"), words("no_amount")
+_ONWARD = pattern("onward")
 
 
 @dataclass(frozen=True)
@@ -202,49 +185,19 @@ class Said:
     onward: bool
 
 
-_RELATIVE = re.compile(
-    r"\b(today|yesterday|tomorrow|now|ago|current(ly)?|recent(ly)?|past|so far|to date|ytd|mtd|latest|lately)\b"
-    r"|\b(this|last|previous|past|prior|preceding|trailing|same) (\w+ )?(\d+ )?(\w+ )?(day|week|month|quarter"
-    r"|year|weekend|night)s?\b"
-)
-_ONWARD = re.compile(
-    r"\b(next|follow\w*|previous|prior|preced\w*|subsequent\w*|later|earlier|before|after(wards)?|again"
-    r"|return\w*|since|until|till"
-    r"|back|one year|a year|year[- ](over|on)[- ]year|yoy|mom|month[- ](over|on)[- ]month|start of|end of"
-    r"|beginning|onwards?|up to)\b"
-)
-
-
 def read_question(text: str) -> Said:
     """Reads years, months, quarters, halves and seasons; see `Said`.
 
     Args:
         text: The question in lower case.
     """
-    years = set(
-        map(
-            int,
-            re.findall(
-                r"(?<![\d.,€$£-])((?:19|20)\d\d)(?![\d%]|[.,]\d)(?!\s*(?:euro|dollar|eur|usd|second|minute"
-                r"|session|user|customer|purchase|day|time)s?\b)",
-                text,
-            ),
-        )
-    )
+    years = {int(year) for year in _YEAR.findall(text)}
     years |= {int(y) for y in re.findall(r"\b(?:fy|h[12]|q[1-4])[ -]?((?:19|20)\d\d)\b", text)}
     years |= {
         int(y) for y in re.findall(r"\b((?:19|20)\d\d)[-/.]\d\d?\b|\b\d\d?[-/.]((?:19|20)\d\d)\b", text) for y in y if y
     }
     years |= {2000 + int(y) for y in re.findall(r"(?<!\w)'(\d\d)\b", text)}
-    years = {
-        year
-        for year in years
-        if not re.search(
-            rf"(than|above|below|exceed\w*|least|most|limit|worth|spent|€|\$) {year}\b(?! (and|or|to) (19|20))",
-            text,
-        )
-        or re.search(rf"(later|earlier|before|after) than {year}", text)
-    }
+    years = {year for year in years if not re.search(_AMOUNT % year, text) or re.search(_NO_AMOUNT % year, text)}
     between = {
         year
         for one, other in re.findall(r"\b((?:19|20)\d\d)\s*(?:-|–|to|through|until|and|till)\s*((?:19|20)\d\d)\b", text)

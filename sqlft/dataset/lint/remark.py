@@ -20,6 +20,11 @@ class Remark:
     golden: str | None = None
 
 
+def disagreement(evidence: str, fix: str = "Correct whichever of the two is wrong.") -> Remark:
+    """A remark on a question and its SQL that speak of different things."""
+    return Remark("disagree", "error", evidence, fix)
+
+
 def mend(sql: str, old: str, new: str) -> str:
     """The SQL with one token written otherwise wherever it stands, or with its text replaced where `old` is more."""
     parts = list(tokens(sql))

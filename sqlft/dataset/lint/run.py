@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlglot.dialects.dialect import Dialect
 
 from sqlft.card import SchemaCard
-from sqlft.database import QueryError, Result, open_gate
+from sqlft.database import QueryError, Result
 from sqlft.database.clauses import split_format
 from sqlft.dataset.findings import Finding
 from sqlft.dataset.lint.files import Rows, read_rows, write_rows
@@ -22,6 +22,7 @@ from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark, mend
 from sqlft.dataset.lint.rowwise import look_at
 from sqlft.dataset.lint.wording import named_values
+from sqlft.dataset.queries import recipe_gate
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Clean, Recipe
 from sqlft.records import Example
@@ -132,12 +133,23 @@ def lint_file(
         near = ", ".join(sorted(name for name in Dialect.classes if name))
         raise WrongUse(Problem("--dialect", dialect, "sqlglot knows no such dialect", f"Write one of {near}."))
     rows = read_rows(path)
+    if not len(rows):
+        raise WrongUse(Problem(str(path), "file", "it holds no rows", "Write a file of questions and SQL."))
     asked: Sequence[Example] = []
     source = golden or (recipe.golden if recipe else None)
-    if source and source.resolve() != path.resolve():
+    notes = []
+    if source and source.resolve() == path.resolve():
+        notes.append(f"{source} is the golden set itself, which does not leak into itself: no row was compared with it")
+    elif source:
         held = read_rows(source)
         asked = [Example(question=q, sql=s) for q, s in zip(held.questions, held.sqls, strict=True) if q.strip()]
+        notes += [f"{source} holds no golden questions: nothing can leak"] * (not asked)
     report = lint_rows(rows, recipe, asked, dialect, progress)
+    report.notes += notes
+    if surplus := sum(None in record for record in rows.records):
+        report.notes.append(f"{surplus} rows have more fields than the header, and were judged without them")
+    if recipe and recipe.clean.embeddings:
+        report.notes.append("clean.embeddings costs and was not asked: near-duplicates are compared by their letters")
     if fix:
         write_rows(fix, rows, report.fixed)
         changed = sum(old != new for old, new in zip(rows.sqls, report.fixed, strict=True))
@@ -147,11 +159,8 @@ def lint_file(
 
 def _run_all(pairs: Sequence[Pair], recipe: Recipe, card: SchemaCard, report: LintReport, tell: Progress) -> None:
     """Runs each distinct statement once, and hands every pair what its own gave."""
-    database = recipe.database
     distinct = list(dict.fromkeys(pair.sql for pair in pairs if pair.sql))
-    with open_gate(
-        database.dsn, limits=database.limits, tables=card.table_names, sandbox=database.sandbox, date=recipe.prompt.date
-    ) as gate:
+    with recipe_gate(recipe, card) as gate:
         gave = gate.run_many(distinct, progress=lambda done: tell("queries", done, len(distinct)))
         report.sandbox, report.notes = gate.sandbox, list(gate.warnings)
     outcomes: dict[str, Result | QueryError] = dict(zip(distinct, gave, strict=True))

@@ -8,60 +8,31 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from sqlft.card import Column
+from sqlft.dataset.lint.lexicon import alternatives, pattern, words
 from sqlft.dataset.lint.pair import Pair, function_name
-from sqlft.dataset.lint.remark import Remark
+from sqlft.dataset.lint.remark import Remark, disagreement
 from sqlft.dataset.lint.values import is_dimension_named, is_named
 
-_SUPERLATIVE = re.compile(
-    r"\b(?<!at )(?<!almost )(most|highest|largest|biggest|longest|lowest|fewest|least|smallest|shortest|best"
-    r"|worst|greatest|oldest|youngest|busiest"
-    r"|richest|strongest|weakest|slowest|fastest|heaviest|cheapest|priciest|peak|top|bottom|earliest|latest"
-    r"|newest|maximum|minimum|maximal|minimal|rank(s|ed|ing)?)\b"
-    r"(?! (of the (time|sessions|users|purchases)|likely|recent|a minimum))"
-)
-_NOT_SUPERLATIVE = re.compile(
-    r"\b(at (the )?(most|least|best|worst|latest|earliest)|a (minimum|maximum) of|most of|for the most part"
-    r"|top of|last but not least|on top)\b"
-)
-_ORDERS = re.compile(
-    r"order by|limit|max|min|rank|row_number|topk|first_value|last_value|anylast|quantile|median|arraysort"
-    r"|arrayreversesort|greatest|least|>= all|> all"
-)
+_SUPERLATIVE = pattern("superlative")
+_NOT_SUPERLATIVE = pattern("not_superlative")
+_ORDERS = pattern("orders")
 _PERCENT = re.compile(r"\bpercent(age)?s?\b|\bper cent\b|%|\bpct\b")
-_RATIO = re.compile(
-    r"percent|per cent|%|\bshares?\b|rates?\b|ratio|proportion|fraction|portion|\bpart\b|conversion|retention"
-    r"|churn|growth|grow|chang|increase|decreas|"
-    r"develop|differ|compar|how much|pct|contribut|distribut|likel|probab|chance|index|relative|up or down"
-    r"|rose|fell|drop|penetration|split|breakdown|percentile"
-)
-_EACH = r"(?:each|every|per|by|across|all|all the|the different|different|individual|any given|of each|various)"
+_RATIO = pattern("ratio")
+_EACH = alternatives("each")
 _UNITS = ("month", "year", "quarter", "week", "day", "weekday")
-_ADVERBS = {
-    "monthly": "month",
-    "yearly": "year",
-    "annually": "year",
-    "annual": "year",
-    "quarterly": "quarter",
-    "weekly": "week",
-    "daily": "day",
-}
-_TIME_WORDS = {
-    "month": r"month|over time|trend|season|develop|evol|chang|when|date|time|period",
-    "year": r"year|annual|over time|trend|develop|evol|chang|when|growth|period|time",
-    "quarter": r"quarter|season|over time|trend|develop|evol|chang|when|period|time",
-    "week": r"week|over time|trend|develop|when|monday|period|time",
-    "day": r"da(y|il)|date|when|over time|trend|monday|sunday|week|time|morning|run|streak",
-}
-_DEVICE = re.compile(r"\b(mobile|desktop|device|platform|technolog|operating|phone)")
-_FIX = "Correct whichever of the two is wrong."
+_ADVERBS = words("adverbs")
+_TIME_WORDS = words("time_words")
+_DEVICE = pattern("device")
 
 
 def superlative_without_order(pair: Pair) -> Iterator[Remark]:
     text = _NOT_SUPERLATIVE.sub(" ", pair.words)
     found = _SUPERLATIVE.search(text)
     if found and pair.tree is not None and not _ORDERS.search(pair.code):
-        yield Remark("disagree", "error", f"the question asks for the {found[1]!r}, the SQL takes no extreme",
-                     "Add ORDER BY … LIMIT, or max, min, argMax, argMin.")  # fmt: skip
+        yield disagreement(
+            f"the question asks for the {found[1]!r}, the SQL takes no extreme",
+            "Add ORDER BY … LIMIT, or max, min, argMax, argMin.",
+        )
 
 
 def percentage_without_hundred(pair: Pair) -> Iterator[Remark]:
@@ -70,16 +41,13 @@ def percentage_without_hundred(pair: Pair) -> Iterator[Remark]:
     text = re.sub(r"\d+(\.\d+)?\s?(%|percent\b|per cent\b)|percentile", " ", pair.words)
     found = _PERCENT.search(text)
     term = _percent_term(pair)
-    divides = any(not node.find_ancestor(exp.Order) for node in pair.tree.find_all(exp.Div)) or "divide (" in pair.code
+    divides = any(not node.find_ancestor(exp.Order) for node in pair.nodes(exp.Div)) or "divide (" in pair.code
     hundred = (
-        any(not n.is_string and float(n.this) in (100, 0.01, 1e4) for n in pair.tree.find_all(exp.Literal))
-        or "%" in pair.sql
+        any(not n.is_string and float(n.this) in (100, 0.01, 1e4) for n in pair.nodes(exp.Literal)) or "%" in pair.sql
     )
     if (found or (term and divides)) and not hundred:
         what = found[0] if found else term
-        yield Remark(
-            "disagree", "error", f"the question asks for {what!r}, the SQL gives no percentage", "Multiply by 100."
-        )
+        yield disagreement(f"the question asks for {what!r}, the SQL gives no percentage", "Multiply by 100.")
     elif (
         hundred
         and divides
@@ -87,7 +55,7 @@ def percentage_without_hundred(pair: Pair) -> Iterator[Remark]:
         and not _known_ratio(pair)
         and re.search(r"\b100(\.0+)? \*|\* 100", pair.code)
     ):
-        yield Remark("disagree", "error", "the SQL multiplies by 100, the question asks for no percentage", _FIX)
+        yield disagreement("the SQL multiplies by 100, the question asks for no percentage")
 
 
 def grouping_asked(pair: Pair) -> Iterator[Remark]:
@@ -95,11 +63,8 @@ def grouping_asked(pair: Pair) -> Iterator[Remark]:
     if pair.tree is None or _groups(pair):
         return
     for what in [*_time_dimensions(pair), *_column_dimensions(pair)]:
-        yield Remark(
-            "disagree",
-            "error",
-            f"the question asks for one row for each {what}, the SQL has no GROUP BY",
-            f"Group by the {what}.",
+        yield disagreement(
+            f"the question asks for one row for each {what}, the SQL has no GROUP BY", f"Group by the {what}."
         )
         return
 
@@ -120,11 +85,8 @@ def grouping_unasked(pair: Pair) -> Iterator[Remark]:
             continue
         if not known:
             name = f"{function}({column.name})" if function else column.name
-            yield Remark(
-                "disagree",
-                "error",
-                f"the SQL groups by {name}, the question does not ask for it",
-                "Leave out the GROUP BY, or ask for it.",
+            yield disagreement(
+                f"the SQL groups by {name}, the question does not ask for it", "Leave out the GROUP BY, or ask for it."
             )
             return
 
@@ -132,14 +94,14 @@ def grouping_unasked(pair: Pair) -> Iterator[Remark]:
 def _groups(pair: Pair) -> bool:
     assert pair.tree is not None
     if (
-        any(True for _ in pair.tree.find_all(exp.Group))
+        any(True for _ in pair.nodes(exp.Group))
         or "partition by" in pair.code
         or "distinct" in pair.code.split("from")[0]
     ):
         return True
     select = pair.tree.find(exp.Select)
     return select is not None and (
-        sum("if" in function_name(node) for node in pair.tree.walk() if isinstance(node, exp.Func)) > 1
+        sum("if" in function_name(node) for node in pair.nodes(exp.Func)) > 1
         or bool(re.search(r"arrayjoin|grouparray|groupuniqarray|array join|topk|union|summap|maparray", pair.code))
     )
 

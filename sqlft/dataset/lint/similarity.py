@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 PERMUTATIONS = 128
+_BLOCK = 1024
 _PRIME = np.uint64(2**31 - 1)
 
 
@@ -44,6 +45,19 @@ def similar_pairs(texts: Sequence[str], threshold: float, n: int = 3) -> Iterato
             seen.add(pair)
             if (found := jaccard(sets[pair[0]], sets[pair[1]])) >= threshold:
                 yield *pair, found
+
+
+def close_pairs(vectors: np.ndarray, threshold: float) -> Iterator[tuple[int, int, float]]:
+    """Yields (i, j, cosine) for i < j at or above the threshold.
+
+    Args:
+        vectors: A row of length 1 for each text.
+        threshold: The least cosine.
+    """
+    for start in range(0, len(vectors), _BLOCK):
+        cosines = np.triu(vectors[start : start + _BLOCK] @ vectors[start:].T, 1)
+        for row, column in np.argwhere(cosines >= threshold).tolist():
+            yield start + row, start + column, float(cosines[row, column])
 
 
 def similar_across(

@@ -8,32 +8,15 @@ from collections.abc import Iterator
 from sqlft.database.clauses import Token, tokens
 from sqlft.database.clock import freeze
 from sqlft.database.errors import QueryRefused
+from sqlft.dataset.lint.lexicon import words
 from sqlft.dataset.lint.pair import Pair
 from sqlft.dataset.lint.remark import Remark
 
-_CLOCK = frozenset(
-    "today now yesterday now64 curdate current_date current_timestamp localtimestamp utctimestamp".split()
-)
-EXACT = {
-    "uniq": "uniqExact",
-    "uniqIf": "uniqExactIf",
-    "uniqCombined": "uniqExact",
-    "uniqCombined64": "uniqExact",
-    "uniqHLL12": "uniqExact",
-    "uniqTheta": "uniqExact",
-    "quantile": "quantileExactInclusive",
-    "quantileIf": "quantileExactInclusiveIf",
-    "quantileTDigest": "quantileExactInclusive",
-    "quantileTiming": "quantileExactInclusive",
-    "median": "medianExact",
-    "medianIf": "medianExactIf",
-    "quantiles": "quantilesExactInclusive",
-}
+_CLOCK = frozenset(words("clock"))
+EXACT = words("exact")
 """An exact function for each that approximates."""
 
-_INEXACT = frozenset(
-    "topk topkweighted any anylast anyheavy medianTDigest rand rand32 rand64 grouparraysample".lower().split()
-)
+_INEXACT = frozenset(words("inexact"))
 _SAMPLED = {name.lower(): exact for name, exact in EXACT.items()}
 
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
 from sqlglot import exp
 
 from sqlft.card import Column, GlossaryTerm
+from sqlft.dataset.lint.lexicon import SAYINGS, pattern, words
 from sqlft.dataset.lint.pair import Pair
-from sqlft.dataset.lint.places import SAYINGS
-from sqlft.dataset.lint.remark import Remark
+from sqlft.dataset.lint.remark import Remark, disagreement
 
-_FIX = "Correct whichever of the two is wrong."
-_NEGATED = re.compile(
-    r"\b(not|other|except|excluding|without|besides|apart|outside|but|non|exclud\w*|ignor\w*|n't|neither|nor"
-    r"|rest)\b|n't\b"
-)
-_COLLECTIVE = re.compile(
-    r"\b(desktop|mobile|apple|microsoft|google|phone|smartphone|handheld|tablet|laptop|pc|computer|europe"
-    r"|eu\b|english|continental|unix|device|chromium|portable)"
-)
-_OTHER_NAMES = {
-    "operating system": r"operating systems?|os|oses|platforms?|systems?|devices?",
-    "country": r"countr(y|ies)|nations?|nationalit(y|ies)|geograph\w+|regions?|where|locations?|live|come from",
-    "browser": r"browsers?",
-}
+_NEGATED = pattern("negated")
+_COLLECTIVE = pattern("collective")
+_OTHER_NAMES = words("other_names")
 
 
 def values_disagree(pair: Pair) -> Iterator[Remark]:
@@ -39,11 +29,9 @@ def values_disagree(pair: Pair) -> Iterator[Remark]:
         shown = column.name.lower() in pair.used
         evidence = _named_only(pair, column, named, held, all_values, shown) or _held_only(pair, column, named, held)
         if evidence:
-            yield Remark("disagree", "error", evidence, _FIX)
+            yield disagreement(evidence)
         elif not shown and is_dimension_named(pair, column) and not _inside_value(pair, column):
-            yield Remark(
-                "disagree", "error", f"the question names the {column.term}, the SQL does not use {column.name}", _FIX
-            )
+            yield disagreement(f"the question names the {column.term}, the SQL does not use {column.name}")
 
 
 def terms_disagree(pair: Pair) -> Iterator[Remark]:
@@ -58,19 +46,22 @@ def terms_disagree(pair: Pair) -> Iterator[Remark]:
         said = re.sub(pattern, " ", said)
         missing = _missing(entry, pair)
         if missing:
-            yield Remark(
-                "disagree", "error",
-                f"the question speaks of {_a(entry.term)}, which is {entry.condition or entry.metric}: {missing}", _FIX,
-            )  # fmt: skip
+            meant = entry.condition or entry.metric
+            yield disagreement(f"the question speaks of '{entry.term}', which is {meant}: {missing}")
             return
 
 
 def is_named(value: str, pair: Pair) -> bool:
     """Whether the question names a value, by itself or as people say it."""
-    sayings = [value, *SAYINGS.get(value, [])]
     if value == "Edge" and "Edge" not in pair.question and "edge" not in pair.question:
         return False
-    return any(re.search(rf"(?<!\w){re.escape(said.lower())}(s|'s)?(?!\w)", pair.words) for said in sayings)
+    return bool(_saying(value).search(pair.words))
+
+
+@functools.cache
+def _saying(value: str) -> re.Pattern[str]:
+    sayings = "|".join(re.escape(said.lower()) for said in (value, *SAYINGS.get(value, [])))
+    return re.compile(rf"(?<!\w)({sayings})(s|'s)?(?!\w)")
 
 
 def is_dimension_named(pair: Pair, column: Column) -> bool:
@@ -106,8 +97,7 @@ def _held(pair: Pair, column: Column) -> dict[str, str]:
                     use.operator == "like" and use.value.strip("%").lower() in value.lower()
                 ):
                     held[value] = use.operator
-    assert pair.tree is not None
-    for node in pair.tree.find_all(exp.Literal):
+    for node in pair.nodes(exp.Literal):
         if node.is_string and node.this.lower() in known:
             held.setdefault(known[node.this.lower()], "other")
     return held
@@ -205,7 +195,7 @@ def _missing(entry: GlossaryTerm, pair: Pair) -> str:
             node.find_ancestor(exp.Predicate, exp.In)
             or node.find_ancestor(exp.Max, exp.Sum)
             or node.find_ancestor(exp.Group)
-            for node in pair.tree.find_all(exp.Column)
+            for node in pair.nodes(exp.Column)
             if node.name.lower() == name
         )
         compared = compared or any(use.column is not None and use.column.name.lower() == name for use in pair.uses)
@@ -213,7 +203,3 @@ def _missing(entry: GlossaryTerm, pair: Pair) -> str:
             continue
         return f"the SQL does not compare {name} with anything"
     return ""
-
-
-def _a(term: str) -> str:
-    return f"'{term}'"

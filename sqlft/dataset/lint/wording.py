@@ -9,19 +9,11 @@ from collections.abc import Sequence
 
 from sqlft.card import SchemaCard
 from sqlft.database.clauses import split_format, tokens
+from sqlft.dataset.lint.lexicon import alternatives, pattern
 
-_OPENING = re.compile(
-    r"^(please|kindly|can|could|would|you|tell|me|i|we|us|show|give|list|find|need|want|to|know|like"
-    r"|calculate|compute|determine|count"
-    r"|what|which|was|were|is|are|the|a|an|how|many|much|number|of|total|do|does|did|have|had|has|there"
-    r"|display|return|get|provide|d|s)\b\s*"
-)
-_SMALL = re.compile(r"\b(the|a|an|is|are|was|were|did|do|does|there)\b\s*")
-_LITERAL = (
-    r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|january|february|march|april|may|june|july|august|september|october"
-    r"|november|december"
-    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|q[1-4]|two|three|four|five|six|seven|eight|nine|ten|twelve"
-)
+_OPENING = pattern("opening")
+_SMALL = pattern("small_words")
+_LITERAL = alternatives("literal")
 
 
 def fold(question: str) -> str:

@@ -75,8 +75,7 @@ def gate(dsn):
 def recipe(gate, dsn, tmp_path, monkeypatch):
     """Makes a recipe; a child process takes seconds to start, so all share one gate."""
     monkeypatch.chdir(tmp_path)
-    for room in ("harvest.harvest", "build"):
-        monkeypatch.setattr(f"sqlft.dataset.{room}.open_gate", lambda *_, **__: nullcontext(gate))
+    monkeypatch.setattr("sqlft.dataset.queries.open_gate", lambda *_, **__: nullcontext(gate))
     return lambda stub, **sections: make_recipe(tmp_path, dsn, stub.url, **sections)
 
 

@@ -1,6 +1,7 @@
 """The whole of it, on a small shop."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from sqlft.cli import main
 from sqlft.database import Database
 from sqlft.database.shop import fill_shop
-from sqlft.dataset.lint import Rows, lint_rows
+from sqlft.dataset.lint import Rows, lint_file, lint_rows
 from sqlft.dataset.template_teacher import TemplateTeacher
 from sqlft.recipe import load_recipe
 from sqlft.records import read_examples
@@ -108,7 +109,20 @@ def test_a_set_without_errors_exits_with_0(lint, tmp_path):
     assert lint(path, "--json", "--dialect", "snowflake") == (0, "[]\n")
 
 
-@pytest.mark.parametrize("arguments", [("none.csv",), ("set.json", "--dialect", "klingon")])
+def test_a_set_that_was_compared_with_nothing_says_so(wrong):
+    nothing = wrong.parent / "nothing.jsonl"
+    nothing.touch()
+    assert "holds no golden questions" in lint_file(wrong, golden=nothing).notes[0]
+    assert "is the golden set itself" in lint_file(wrong, golden=wrong).notes[0]
+    assert {f.code for f in lint_file(wrong, golden=_copy(wrong)).findings} >= {"leak_exact"}
+
+
+def _copy(path):
+    return shutil.copy(path, path.with_name("copy.json"))
+
+
+@pytest.mark.parametrize("arguments", [("none.csv",), ("set.json", "--dialect", "klingon"), ("nothing.csv",)])
 def test_wrong_use_exits_with_2(lint, wrong, arguments, monkeypatch):
     monkeypatch.chdir(wrong.parent)
+    (wrong.parent / "nothing.csv").touch()
     assert lint(*arguments)[0] == 2
