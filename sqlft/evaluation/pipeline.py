@@ -15,8 +15,9 @@ from sqlft.card import SchemaCard
 from sqlft.database import open_gate
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
-from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results, figures
+from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Question, Results, figures
 from sqlft.evaluation.scoring import check_gold, score
+from sqlft.evaluation.stress import stress
 from sqlft.inference.adapters import read_identity
 from sqlft.problems import Problem, WrongUse
 from sqlft.prompts import hash_prompt
@@ -92,6 +93,8 @@ def evaluate_each(
         for (name, path, examples), (questions, gold), leakage in zip(sets, golds, leaks, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
             answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
+            if recipe.evaluation.stress:
+                stress(recipe, card, questions, answers, _step(tell, f"neighbours, {name}", recipe.evaluation.stress))
             unjudged = []
             if recipe.evaluation.judge:
                 for asked, given in answers.items():
@@ -111,7 +114,7 @@ def evaluate_each(
                     *model.warnings,
                     *_sample_warnings(recipe),
                     *_identity_warnings(recipe, card, folders),
-                    *_count_warnings(questions, answers, out),
+                    *_count_warnings(questions, answers, out, models),
                     *unjudged,
                 ],
                 leakage=leakage,
@@ -242,7 +245,10 @@ def _identity_warnings(recipe: Recipe, card: SchemaCard, folders: Mapping[str, P
 
 
 def _count_warnings(
-    questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]], out: Mapping[str, int]
+    questions: Sequence[Question],
+    answers: Mapping[str, Sequence[Answer]],
+    out: Mapping[str, int],
+    models: Sequence[ModelFigures],
 ) -> list[str]:
     warnings = []
     counted = len(questions) - sum(out.values())
@@ -254,6 +260,12 @@ def _count_warnings(
         )
     if counted < FEW:
         warnings.append(f"Only {counted} questions count: mind the intervals more than the percentages.")
+    warnings += [
+        f"{model.name}: {model.data_dependent} matches were data dependent, and count as wrong: a neighbour database "
+        "parts them from gold."
+        for model in models
+        if model.data_dependent
+    ]
     weak = Counter(
         name for name, given in answers.items() for a in given if "degenerate" in a.verdict.reasons and a.verdict.strict
     )
@@ -280,6 +292,7 @@ def _settings(
         "sandbox": sandbox,
         "limits": recipe.database.limits.model_dump(),
         "clock": f"today() is {recipe.prompt.date}",
+        "stress": recipe.evaluation.stress,
         "judge": recipe.evaluation.judge.model if recipe.evaluation.judge else None,
         "adapters": {
             name: f"{folder} {sha256(next(folder.glob('adapter_model.*')))}" for name, folder in folders.items()

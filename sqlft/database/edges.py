@@ -1,0 +1,85 @@
+"""Values around the literals of queries: there a right query and a near miss part."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from sqlglot import exp
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Like, exp.ILike)
+_TYPE = re.compile(
+    r"(?:Nullable\(|LowCardinality\()*(?P<sign>U?)(?P<name>Int|Float|Decimal|Date|String|Bool)(?P<size>\d*)"
+)
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?: .*)?")
+_YEARS = range(1971, 2106)
+
+
+def literals_by_column(trees: Iterable[exp.Query]) -> dict[str, set[str]]:
+    """The literals that statements compare each column with, directly, in a function's argument or by an alias."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for tree in trees:
+        meant = {alias.alias: _names(alias, alias) for alias in tree.find_all(exp.Alias)}
+        for node in tree.find_all(*_COMPARISONS):
+            select = node.find_ancestor(exp.Select)
+            said = {item.this for item in node.find_all(exp.Literal) if item.find_ancestor(exp.Select) is select}
+            for name in _names(node, node):
+                for column in (name, *meant.get(name, ())):
+                    found[column] |= said
+    return found
+
+
+def _names(node: exp.Expr, within: exp.Expr) -> set[str]:
+    select = within.find_ancestor(exp.Select)
+    return {column.name for column in node.find_all(exp.Column) if column.find_ancestor(exp.Select) is select}
+
+
+def edges(kind: str, literals: Collection[str], closed: bool) -> list[Any]:
+    """Cells of a column at and around the literals that it is compared with: one more, one less, another case.
+
+    Args:
+        kind: The column's type.
+        literals: From `literals_by_column`.
+        closed: All values of the column are known, so that only the literals themselves may be added.
+    """
+    found = _TYPE.match(kind)
+    if not found:
+        return []
+    steps = (0,) if closed else (-1, 0, 1)
+    if found["name"] == "Date":
+        cells: set[Any] = {str(day) for text in literals for day in _days(text)}
+        if kind[found.start("name") :].startswith("DateTime"):
+            cells = {f"{day} {time}" for day in cells for time in ("00:00:00", "12:00:00", "23:59:59")}
+    elif found["name"] == "String":
+        bare = {text.strip("%") for text in literals if not closed or "%" not in text}
+        cells = bare if closed else {text for one in bare for text in (one, f"{one}x", f"x{one}", one.swapcase())}
+    elif found["name"] == "Bool":
+        return [False, True]
+    else:
+        numbers = [text for text in literals if _NUMBER.fullmatch(text)]
+        if found["name"] == "Int":
+            top = 2 ** (int(found["size"]) - (not found["sign"]))
+            whole = {int(float(text)) + step for text in numbers for step in steps}
+            cells = {number for number in whole if -top * (not found["sign"]) <= number < top}
+            cells |= {0, 1} if found["size"] == "8" and not cells - {0, 1} else set()
+        else:
+            cells = {float(text) + step for text in numbers for step in steps}
+    return sorted(cells)
+
+
+def _days(text: str) -> Iterator[datetime.date]:
+    """The day before, the day and the day after; for a year its first and last day and theirs."""
+    one = datetime.timedelta(days=1)
+    try:
+        if text.isdecimal() and int(text) in _YEARS:
+            for first in (datetime.date(int(text), 1, 1), datetime.date(int(text) + 1, 1, 1)):
+                yield from (first - one, first)
+        elif found := _DAY.fullmatch(text):
+            day = datetime.date.fromisoformat(found[1])
+            yield from (day - one, day, day + one)
+    except ValueError:  # no day of the calendar
+        return
