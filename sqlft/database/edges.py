@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlglot import exp
@@ -38,48 +38,57 @@ def _names(node: exp.Expr, within: exp.Expr) -> set[str]:
     return {column.name for column in node.find_all(exp.Column) if column.find_ancestor(exp.Select) is select}
 
 
-def edges(kind: str, literals: Collection[str], closed: bool) -> list[Any]:
+def edges(kind: str, literals: Collection[str], values: Sequence[Any] | None) -> list[Any]:
     """Cells of a column at and around the literals that it is compared with: one more, one less, another case.
 
     Args:
         kind: The column's type.
         literals: From `literals_by_column`.
-        closed: All values of the column are known, so that only the literals themselves may be added.
+        values: All values of the column, where they are known: then these, and those that are asked for more often.
     """
     found = _TYPE.match(kind)
-    if not found:
+    if not found or not literals:
         return []
-    steps = (0,) if closed else (-1, 0, 1)
+    if values is not None:
+        known = known_values(kind, values)
+        return sorted([*known, *[value for value in known if str(value) in literals] * len(known)])
     if found["name"] == "Date":
         cells: set[Any] = {str(day) for text in literals for day in _days(text)}
         if kind[found.start("name") :].startswith("DateTime"):
             cells = {f"{day} {time}" for day in cells for time in ("00:00:00", "12:00:00", "23:59:59")}
     elif found["name"] == "String":
-        bare = {text.strip("%") for text in literals if not closed or "%" not in text}
-        cells = bare if closed else {text for one in bare for text in (one, f"{one}x", f"x{one}", one.swapcase())}
+        bare = {text.strip("%") for text in literals}
+        cells = {text for one in bare for text in (one, f"{one}x", f"x{one}", one.swapcase())}
     elif found["name"] == "Bool":
-        return [False, True]
+        cells = {False, True}
+    elif found["name"] == "Int":
+        top = 2 ** (int(found["size"]) - (not found["sign"]))
+        cells = {int(float(text)) + step for text in literals if _NUMBER.fullmatch(text) for step in (-1, 0, 1)}
+        cells = {number for number in cells if -top * (not found["sign"]) <= number < top}
     else:
-        numbers = [text for text in literals if _NUMBER.fullmatch(text)]
-        if found["name"] == "Int":
-            top = 2 ** (int(found["size"]) - (not found["sign"]))
-            whole = {int(float(text)) + step for text in numbers for step in steps}
-            cells = {number for number in whole if -top * (not found["sign"]) <= number < top}
-            cells |= {0, 1} if found["size"] == "8" and not cells - {0, 1} else set()
-        else:
-            cells = {float(text) + step for text in numbers for step in steps}
+        cells = {float(text) + step for text in literals if _NUMBER.fullmatch(text) for step in (-1, 0, 1)}
     return sorted(cells)
 
 
+def known_values(kind: str, values: Sequence[Any]) -> list[Any]:
+    """All values of a column: those at hand, and both of a flag that happens to be always the same."""
+    return [0, 1] if "Int8" in kind and set(values) <= {0, 1} else list(values)
+
+
 def _days(text: str) -> Iterator[datetime.date]:
-    """The day before, the day and the day after; for a year its first and last day and theirs."""
+    """The day, the one before and the one after; of a year, or a month that begins there, the ends and some between."""
     one = datetime.timedelta(days=1)
     try:
         if text.isdecimal() and int(text) in _YEARS:
-            for first in (datetime.date(int(text), 1, 1), datetime.date(int(text) + 1, 1, 1)):
+            year = int(text)
+            for first in (datetime.date(year, 1, 1), datetime.date(year + 1, 1, 1)):
                 yield from (first - one, first)
+            yield from (datetime.date(year, 5, 11), datetime.date(year, 9, 24))
         elif found := _DAY.fullmatch(text):
             day = datetime.date.fromisoformat(found[1])
             yield from (day - one, day, day + one)
-    except ValueError:  # no day of the calendar
+            if day.day == 1:
+                end = (day + 31 * one).replace(day=1)
+                yield from (day + 2 * one, day + 10 * one, day + 18 * one, end - one, end)
+    except (ValueError, OverflowError):  # no day of the calendar
         return

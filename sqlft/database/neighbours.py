@@ -21,33 +21,43 @@ from typing import Any
 
 from sqlft.card import SchemaCard
 from sqlft.database.connect import Database
-from sqlft.database.edges import edges
+from sqlft.database.edges import edges, known_values
 from sqlft.database.errors import QueryError
 from sqlft.database.gate import Gate
 from sqlft.problems import SqlftError
 
 _NULLED = 0.1
-_LEAST_ROWS = 40
-_FAVOURED = 0.5  # of swapped values come from three, so that other groups are large in every neighbour
+_AIMED = 0.8  # of the columns that a question asks about, in a row that is made for it
+_LEAST_ROWS, _ROWS_A_QUESTION = 1000, 24
+_REFERRED = 4  # rows to one that they refer to
 _OPAQUE = re.compile(r"AggregateFunction|Nothing")  # cannot be written back
 
 
 @dataclass(frozen=True)
 class Change:
-    """Shares: of rows that are dropped and doubled, of cells that get another row's value and that get an edge."""
+    """How one neighbour differs.
 
-    dropped: float
+    Attributes:
+        size: Its rows, as a share of the largest one's.
+        doubled: Share of these that are other rows again, under new keys.
+        aimed: Share of rows that get the edges of one question.
+        swapped: Share of other cells that get another row's value, or one between.
+        narrow: Swapped values come from three rows, so that groups are few and large.
+    """
+
+    size: float
     doubled: float
+    aimed: float
     swapped: float
-    edged: float
+    narrow: bool = False
 
 
 CHANGES = (
-    Change(0.1, 0.4, 0.3, 0.3),
-    Change(0.6, 0.2, 0.2, 0.5),
-    Change(0.2, 0.9, 0.6, 0.1),
-    Change(0.9, 0.3, 0.4, 0.3),
-    Change(0.4, 0.0, 0.05, 0.8),
+    Change(1, 0.3, 0.5, 0.3),
+    Change(0.3, 0.5, 0.3, 0.6),
+    Change(1, 0.1, 0.8, 0.2),
+    Change(0.03, 0.5, 0.3, 0.5),
+    Change(0.1, 0.3, 0.4, 0.9, narrow=True),
 )
 """What one neighbour after the other is made with, in turn."""
 
@@ -63,7 +73,8 @@ class Copy:
         rows: Cells as `Result` has them.
         key: Places of the columns that identify a row.
         parents: By place, the table and the place there of the key that a column refers to.
-        edges: By place, the values that queries ask about.
+        closed: By place, all values of a column, where they are known.
+        edges: For each question, by place, the values around those that it asks about.
     """
 
     name: str
@@ -72,11 +83,12 @@ class Copy:
     rows: list[tuple[Any, ...]]
     key: list[int]
     parents: dict[int, tuple[str, int]]
-    edges: dict[int, list[Any]]
+    edges: list[dict[int, list[Any]]]
+    closed: dict[int, list[Any]]
 
 
 def copy_tables(
-    gate: Gate, card: SchemaCard, names: Collection[str], literals: Mapping[str, set[str]], rows: int
+    gate: Gate, card: SchemaCard, names: Collection[str], literals: Sequence[Mapping[str, set[str]]], rows: int
 ) -> list[Copy]:
     """Reads tables through the gate, so many rows of each at most, referred ones first.
 
@@ -108,36 +120,54 @@ def copy_tables(
             result = gate.run(f"{selected}{order} LIMIT {rows}")
         except QueryError:  # too large to be ordered in time
             result = gate.run(f"{selected} LIMIT {rows}")
-        around = {
-            place: edges(kind, literals.get(column.name, ()), closed=column.values is not None)
+        free = [
+            (place, column, kind)
             for place, (column, kind) in enumerate(zip(columns, result.types, strict=True))
             if column.name not in table.key and place not in parents
-        }
+        ]
+        around = [
+            {
+                place: cells
+                for place, column, kind in free
+                if (cells := edges(kind, said.get(column.name, ()), column.values))
+            }
+            for said in literals
+        ]
+        closed = {place: known_values(column.type, column.values) for place, column, _ in free if column.values}
         key = [names_here.index(name) for name in table.key]
-        copies[table.name] = Copy(table.name, names_here, result.types, result.rows, key, parents, around)
+        copies[table.name] = Copy(table.name, names_here, result.types, result.rows, key, parents, around, closed)
     return list(copies.values())
 
 
-def change(copies: Sequence[Copy], number: int) -> list[list[list[Any]]]:
+def change(copies: Sequence[Copy], number: int, limit: int) -> list[list[list[Any]]]:
     """The rows of each table in neighbour `number`; the same number gives the same rows.
 
     Args:
         copies: Referred tables first.
         number: From 0 on.
+        limit: The most rows of a table.
     """
-    rng, shares = random.Random(number), CHANGES[number % len(CHANGES)]
+    rng, how = random.Random(number), CHANGES[number % len(CHANGES)]
+    referred = {parent for copy in copies for parent, _ in copy.parents.values()}
     made: dict[str, list[list[Any]]] = {}
+    aims: dict[str, list[int | None]] = {}
+    asking: dict[str, set[int]] = {}
     for copy in copies:
-        rows = [list(row) for row in copy.rows if rng.random() >= shares.dropped]
-        rows = rows or [list(row) for row in copy.rows[:3]]
-        more = max(int(shares.doubled * len(rows)), _LEAST_ROWS - len(rows))
-        rows += _doubles(copy, rng.choices(rows, k=more) if rows else [])
+        size = int(how.size * min(limit, max(_LEAST_ROWS, _ROWS_A_QUESTION * len(copy.edges))))
+        size = size // _REFERRED if copy.name in referred else size
+        kept = rng.sample(copy.rows, min(len(copy.rows), int((1 - how.doubled) * size) + 1))
+        rows = [list(row) for row in kept]
+        rows += _doubles(copy, rng.choices(rows, k=max(0, size - len(rows))) if rows else [])
+        above = [asked for name, asked in asking.items() if name in {parent for parent, _ in copy.parents.values()}]
+        asking[copy.name] = {one for one, around in enumerate(copy.edges) if around}
+        aimed = sorted(asking[copy.name].union(*above)) or [None]
+        aim = [rng.choice(aimed) if rng.random() < how.aimed else None for _ in rows]
         for place in range(len(copy.columns)):
-            if place in copy.parents:
-                rows = _refer(copy, place, rows, made, shares, rng)
-            elif place not in copy.key:
-                _swap(copy, place, rows, shares, rng)
-        made[copy.name] = rows
+            if place not in copy.key and place not in copy.parents:
+                _swap(copy, place, rows, aim, how, rng)
+        for place in copy.parents:
+            rows, aim = _refer(copy, place, rows, aim, (made, aims), how, rng)
+        made[copy.name], aims[copy.name] = rows, aim
     return list(made.values())
 
 
@@ -148,7 +178,7 @@ def _doubles(copy: Copy, rows: list[list[Any]]) -> list[list[Any]]:
         return [row[:] for row in rows]
     taken = [row[own[-1]] for row in copy.rows] if own else []
     if taken and all(type(key) is int for key in taken) and not re.search(r"Int(8|16)\b", copy.types[own[-1]]):
-        fresh = [max(taken) + number for number in range(1, len(rows) + 1)]
+        fresh: list[Any] = [max(taken) + number for number in range(1, len(rows) + 1)]
     elif taken and all(type(key) is str for key in taken) and "String" in copy.types[own[-1]]:
         fresh = [f"{row[own[-1]]}~{number}" for number, row in enumerate(rows)]
     else:
@@ -156,48 +186,64 @@ def _doubles(copy: Copy, rows: list[list[Any]]) -> list[list[Any]]:
     return [[*row[: own[-1]], key, *row[own[-1] + 1 :]] for row, key in zip(rows, fresh, strict=True)]
 
 
-def _refer(copy: Copy, place: int, rows: list[list[Any]], made: Mapping[str, list[list[Any]]], shares: Change,
-           rng: random.Random) -> list[list[Any]]:  # fmt: skip
-    """Lets references lead to other rows, and those whose row is gone to one that is there."""
+def _refer(
+    copy: Copy, place: int, rows: list[list[Any]], aim: list[int | None], above: Any, how: Change, rng: random.Random
+) -> tuple[list[list[Any]], list[int | None]]:
+    """Lets references lead to other rows, those of a row that is made for a question to one that is, too."""
+    made, aims = above
     parent, there = copy.parents[place]
     keys = [row[there] for row in made[parent]]
     known = set(keys)
-    if place in copy.key:
-        return [row for row in rows if row[place] in known]
-    for row in rows:
-        if row[place] is not None and keys and (row[place] not in known or rng.random() < shares.swapped):
+    if place in copy.key or not keys:
+        both = [(row, one) for row, one in zip(rows, aim, strict=True) if row[place] in known]
+        return [row for row, _ in both], [one for _, one in both]
+    alike: dict[int | None, list[Any]] = {}
+    for key, one in zip(keys, aims[parent], strict=True):
+        alike.setdefault(one, []).append(key)
+    for row, one in zip(rows, aim, strict=True):
+        if one is not None and one in alike and rng.random() < _AIMED:
+            row[place] = rng.choice(alike[one])
+        elif row[place] is not None and (row[place] not in known or rng.random() < how.swapped):
             row[place] = rng.choice(keys)
-    return rows
+    return rows, aim
 
 
-def _swap(copy: Copy, place: int, rows: list[list[Any]], shares: Change, rng: random.Random) -> None:
-    observed = [row[place] for row in copy.rows]
-    if not observed:
-        return
-    numbers = [cell for cell in observed if isinstance(cell, int | float)]
-    least = min(numbers, default=0)
-    around = [
-        cell for cell in copy.edges.get(place, ()) if not (least >= 0 and isinstance(cell, int | float) and cell < 0)
-    ]
-    favourites = [rng.choice(observed) for _ in range(3)]
+def _swap(
+    copy: Copy, place: int, rows: list[list[Any]], aim: list[int | None], how: Change, rng: random.Random
+) -> None:
+    observed = [row[place] for row in copy.rows] + copy.closed.get(place, []) or [None]
+    numbers = [cell for cell in observed if type(cell) in (int, float) and math.isfinite(cell)]
+    least, most = min(numbers, default=0), max(numbers, default=0)
+    between = rng.randint if all(type(cell) is int for cell in numbers) else lambda a, b: round(rng.uniform(a, b), 2)
+    pools = [[rng.choice(observed) for _ in range(3)]] if how.narrow else [observed]
+    if place in copy.closed:
+        pools.append(copy.closed[place])
+    elif not how.narrow:
+        pools += [cells for cells in [[cell for one in copy.edges for cell in one.get(place, ())]] if cells]
+        pools += [[between(least, most) for _ in rows]] if numbers else []
     nullable = copy.types[place].startswith(("Nullable", "LowCardinality(Nullable"))
-    for row in rows:
-        chance = rng.random()
-        if chance < shares.swapped:
-            row[place] = rng.choice(favourites if rng.random() < _FAVOURED else observed)
-        elif around and chance < shares.swapped + shares.edged * (1 - shares.swapped):
-            row[place] = rng.choice(around)
+    for row, one in zip(rows, aim, strict=True):
+        around = copy.edges[one].get(place) if one is not None else None
+        cell = row[place]
+        if around and rng.random() < _AIMED:
+            cell = rng.choice(around)
+        elif rng.random() < how.swapped:
+            cell = rng.choice(rng.choice(pools))
         elif nullable and rng.random() < _NULLED:
-            row[place] = None
+            cell = None
+        row[place] = abs(cell) if type(cell) in (int, float) and least >= 0 else cell
 
 
-def write_neighbours(folder: Path, copies: Sequence[Copy], numbers: Iterable[int], database: str = "") -> list[Path]:
+def write_neighbours(
+    folder: Path, copies: Sequence[Copy], numbers: Iterable[int], limit: int, database: str = ""
+) -> list[Path]:
     """Makes embedded databases of changed rows, in a process of its own: this one may have another open.
 
     Args:
         folder: Where they will be.
         copies: The tables.
         numbers: Which neighbours, see `change`.
+        limit: Likewise.
         database: A database whose tables are also written into `default`, where names without one are looked for.
 
     Returns:
@@ -209,7 +255,7 @@ def write_neighbours(folder: Path, copies: Sequence[Copy], numbers: Iterable[int
     tasks: list[tuple[str, list[tuple[str, str, str]]]] = []
     for number in numbers:
         tables = []
-        for place, (copy, rows) in enumerate(zip(copies, change(copies, number), strict=True)):
+        for place, (copy, rows) in enumerate(zip(copies, change(copies, number, limit), strict=True)):
             file = folder / f"{number}-{place}.jsonl"
             file.write_text("".join(json.dumps(_plain(row)) + "\n" for row in rows), encoding="utf-8")
             columns = ", ".join(f"{_quoted(n)} {kind}" for n, kind in zip(copy.columns, copy.types, strict=True))

@@ -81,15 +81,17 @@ def find_dependent(
     reading = section.limits.model_copy(update={"rows": wanted.stress_rows, "bytes": 16 * section.limits.bytes})
     opened = functools.partial(open_gate, sandbox=section.sandbox, date=recipe.prompt.date)
     with opened(section.dsn, limits=reading, tables=card.table_names) as gate:
-        readings = [gate.read(sql) for gold, others in pairs.items() for sql in (gold, *others)]
-        tables = {name for statement, _ in readings for name in statement.tables}
-        literals = literals_by_column(tree for _, tree in readings)
+        readings = [[gate.read(sql) for sql in (gold, *others)] for gold, others in pairs.items()]
+        tables = {name for asked in readings for statement, _ in asked for name in statement.tables}
+        literals = [literals_by_column(tree for _, tree in asked) for asked in readings]
         copies = copy_tables(gate, card, tables, literals, wanted.stress_rows)
         home = gate.default_database
     names = [copy.name for copy in copies]
     names += [f"default.{name.removeprefix(f'{home}.')}" for name in names if name.startswith(f"{home}.")]
     with tempfile.TemporaryDirectory() as folder:
-        for number, place in enumerate(write_neighbours(Path(folder), copies, range(wanted.stress), home), 1):
+        for number, place in enumerate(
+            write_neighbours(Path(folder), copies, range(wanted.stress), wanted.stress_rows, home), 1
+        ):
             left = {gold: [sql for sql in others if (gold, sql) not in found] for gold, others in pairs.items()}
             with opened(f"chdb://{place}", limits=section.limits, tables=names) as near:
                 parted = _part(near, {gold: sqls for gold, sqls in left.items() if sqls}, 2 * section.limits.parallel)
