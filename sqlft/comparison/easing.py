@@ -22,15 +22,21 @@ _ROUNDS = re.compile(r"\b(?:round\w*|toDecimal\d+)\s*\(.*?,\s*([2-9])\s*\)", re.
 
 @dataclass(frozen=True)
 class Ease:
-    """How each side's numbers are moved, and the reasons that a match then carries."""
+    """How each side's numbers are moved, the reasons that a match then carries, how far exact numbers may be apart."""
 
     reasons: tuple[str, ...]
     gold: Callable[[float], Cell]
     prediction: Callable[[float], Cell]
+    scale: float = 1
+    apart: float = math.inf
 
     def move(self, gold: list[Cell], prediction: list[Cell]) -> tuple[list[Cell], list[Cell]]:
         """Both columns, their numbers moved and all else as it is."""
         return _moved(self.gold, gold), _moved(self.prediction, prediction)
+
+    def near(self, gold: Cell, prediction: Cell) -> bool:
+        """Whether two exact numbers are as near as they have to be, without the tolerance of floats."""
+        return abs(_float(gold) - _float(prediction) * self.scale) <= self.apart + 1e-15 * abs(_float(gold))
 
 
 def find_ease(gold: list[Cell], prediction: list[Cell], sql: str, approximate: bool) -> Ease | None:
@@ -45,9 +51,10 @@ def find_ease(gold: list[Cell], prediction: list[Cell], sql: str, approximate: b
     ours, theirs = (list(filter(is_number, cells)) for cells in (gold, prediction))
     if not ours or len(ours) != len(theirs):
         return None
+    inexact = any(isinstance(cell, float) for cell in ours + theirs)
     for ease in _eases(ours, theirs, sql, approximate):
         sides = (sorted(side) for side in ease.move(ours, theirs))
-        if all(map(same, *sides)):
+        if all(map(same, *sides)) and (inexact or all(map(ease.near, sorted(ours), sorted(theirs)))):
             return ease
     return None
 
@@ -55,20 +62,21 @@ def find_ease(gold: list[Cell], prediction: list[Cell], sql: str, approximate: b
 def _eases(gold: list[Cell], prediction: list[Cell], sql: str, approximate: bool) -> Iterator[Ease]:
     if not all(isinstance(cell, int) for cell in gold + prediction):
         scales = [scale for scale, ratios in ((100.0, prediction), (0.01, gold)) if not _whole(ratios)]
-        yield from (_scaled(scale, 1.0, ()) for scale in scales)
+        yield from (_scaled(scale, 1.0, 0.0, ()) for scale in scales)
         decimals = max(map(_decimals, prediction))
         if decimals < _LEAST_DECIMALS and (stated := _ROUNDS.search(sql)):
             decimals = int(stated[1])
         if decimals >= _LEAST_DECIMALS:
             half = 0.5 * 10.0**-decimals
-            yield from (_scaled(scale, _ABSOLUTE / (half * scale), ("rounded",)) for scale in (1.0, *scales))
+            for scale in (1.0, *scales):
+                yield _scaled(scale, _ABSOLUTE / (half * scale), half * scale, ("rounded",))
     if approximate:
         yield Ease(("approximate",), _logarithm, _logarithm)
 
 
-def _scaled(scale: float, unit: float, reasons: tuple[str, ...]) -> Ease:
+def _scaled(scale: float, unit: float, apart: float, reasons: tuple[str, ...]) -> Ease:
     reasons = (*reasons, "scaled_100") if scale != 1 else reasons
-    return Ease(reasons, lambda cell: cell * unit, lambda cell: cell * scale * unit)
+    return Ease(reasons, lambda cell: cell * unit, lambda cell: cell * scale * unit, scale, apart)
 
 
 def _logarithm(cell: float) -> Cell:

@@ -214,7 +214,7 @@ class RowComparison:
             if i in keys:
                 return j in partners[i]
             ours, theirs = ({_kind(cell) for cell in cells[head:]} for cells in self._grid.cells(i, j))
-            return bool(ours & theirs)
+            return bool(ours & theirs) or "NoneType" in ours | theirs
 
         sides = [as_table(side, side.rows[:head]) for side in (self.gold, self.prediction)]
         grid = Grid(sides[0], sides[1], self._bags, self.eases)

@@ -62,6 +62,12 @@ def test_a_number_of_the_first_few_decimals_counts_as_rounded_where_its_sql_says
     assert verdict_on(column(12.3012), column(12.3))[1] is False
 
 
+def test_exact_numbers_are_rounded_exactly_however_large() -> None:
+    gold = column("9000000.1234", "8000000.5678", type_name="Decimal(18, 4)")
+    assert verdict_on(gold, column("9000000.12", "8000000.57", type_name="Decimal(18, 2)"))[1:] == (True, ["rounded"])
+    assert verdict_on(gold, column("9000000.1237", "8000000.5678", type_name="Decimal(18, 4)"))[1] is False
+
+
 def test_a_count_is_no_percent_of_another() -> None:
     assert verdict_on(column(300, 200), column(3, 2))[1] is False
     assert verdict_on(column(300.0), column(3)) == (False, False, ["missing_columns"])
