@@ -16,7 +16,8 @@ _TYPE = re.compile(
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?: .*)?")
-_YEARS = range(1971, 2106)
+YEARS = range(1971, 2105)
+"""What every type of date can hold."""
 
 
 def literals_by_column(trees: Iterable[exp.Query]) -> dict[str, set[str]]:
@@ -79,16 +80,16 @@ def _days(text: str) -> Iterator[datetime.date]:
     """The day, the one before and the one after; of a year, or a month that begins there, the ends and some between."""
     one = datetime.timedelta(days=1)
     try:
-        if text.isdecimal() and int(text) in _YEARS:
+        if text.isdecimal() and int(text) in YEARS:
             year = int(text)
             for first in (datetime.date(year, 1, 1), datetime.date(year + 1, 1, 1)):
                 yield from (first - one, first)
             yield from (datetime.date(year, 5, 11), datetime.date(year, 9, 24))
-        elif found := _DAY.fullmatch(text):
+        elif (found := _DAY.fullmatch(text)) and int(text[:4]) in YEARS:
             day = datetime.date.fromisoformat(found[1])
             yield from (day - one, day, day + one)
             if day.day == 1:
                 end = (day + 31 * one).replace(day=1)
                 yield from (day + 2 * one, day + 10 * one, day + 18 * one, end - one, end)
-    except (ValueError, OverflowError):  # no day of the calendar
+    except ValueError:  # no day of the calendar
         return

@@ -8,6 +8,7 @@ somewhere. After Zhong et al. 2020, "Semantic evaluation for text-to-SQL with di
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import random
@@ -21,14 +22,15 @@ from typing import Any
 
 from sqlft.card import SchemaCard
 from sqlft.database.connect import Database
-from sqlft.database.edges import edges, known_values
+from sqlft.database.edges import YEARS, edges, known_values
 from sqlft.database.errors import QueryError
 from sqlft.database.gate import Gate
 from sqlft.problems import SqlftError
 
 _NULLED = 0.1
+_OUTER = 0.15  # of its other columns get a value beyond those of all rows
 _AIMED = 0.8  # of the columns that a question asks about, in a row that is made for it
-_LEAST_ROWS, _ROWS_A_QUESTION = 1000, 24
+_FEWEST_ROWS, _LEAST_ROWS, _ROWS_A_QUESTION = 8, 1000, 24
 _REFERRED = 4  # rows to one that they refer to
 _OPAQUE = re.compile(r"AggregateFunction|Nothing")  # cannot be written back
 
@@ -54,10 +56,10 @@ class Change:
 
 CHANGES = (
     Change(1, 0.3, 0.5, 0.3),
-    Change(0.3, 0.5, 0.3, 0.6),
+    Change(0.3, 0.5, 0.3, 0.95),
     Change(1, 0.1, 0.8, 0.2),
-    Change(0.03, 0.5, 0.3, 0.5),
-    Change(0.1, 0.3, 0.4, 0.9, narrow=True),
+    Change(0.01, 0.5, 0.3, 0.5),
+    Change(0.1, 0.3, 0, 1, narrow=True),
 )
 """What one neighbour after the other is made with, in turn."""
 
@@ -154,7 +156,7 @@ def change(copies: Sequence[Copy], number: int, limit: int) -> list[list[list[An
     asking: dict[str, set[int]] = {}
     for copy in copies:
         size = int(how.size * min(limit, max(_LEAST_ROWS, _ROWS_A_QUESTION * len(copy.edges))))
-        size = size // _REFERRED if copy.name in referred else size
+        size = max(_FEWEST_ROWS, size // _REFERRED if copy.name in referred else size)
         kept = rng.sample(copy.rows, min(len(copy.rows), int((1 - how.doubled) * size) + 1))
         rows = [list(row) for row in kept]
         rows += _doubles(copy, rng.choices(rows, k=max(0, size - len(rows))) if rows else [])
@@ -201,8 +203,8 @@ def _refer(
     for key, one in zip(keys, aims[parent], strict=True):
         alike.setdefault(one, []).append(key)
     for row, one in zip(rows, aim, strict=True):
-        if one is not None and one in alike and rng.random() < _AIMED:
-            row[place] = rng.choice(alike[one])
+        if one is not None and rng.random() < _AIMED:
+            row[place] = rng.choice(alike.setdefault(one, rng.choices(keys, k=3)))
         elif row[place] is not None and (row[place] not in known or rng.random() < how.swapped):
             row[place] = rng.choice(keys)
     return rows, aim
@@ -215,23 +217,42 @@ def _swap(
     numbers = [cell for cell in observed if type(cell) in (int, float) and math.isfinite(cell)]
     least, most = min(numbers, default=0), max(numbers, default=0)
     between = rng.randint if all(type(cell) is int for cell in numbers) else lambda a, b: round(rng.uniform(a, b), 2)
-    pools = [[rng.choice(observed) for _ in range(3)]] if how.narrow else [observed]
-    if place in copy.closed:
-        pools.append(copy.closed[place])
-    elif not how.narrow:
-        pools += [cells for cells in [[cell for one in copy.edges for cell in one.get(place, ())]] if cells]
-        pools += [[between(least, most) for _ in rows]] if numbers else []
+    outer: list[Any] = []
+    if how.narrow:
+        pools = [[rng.choice(observed) for _ in range(3)]]
+    elif place in copy.closed:
+        pools = [observed, copy.closed[place]]
+    else:
+        outer = _beyond(observed, copy.types[place])
+        pools = [observed, [cell for one in copy.edges for cell in one.get(place, ())]]
+        pools.append([between(least, most) for _ in rows] if numbers else [])
+    pools = list(filter(None, pools))[rng.randrange(2) :] or [observed]
     nullable = copy.types[place].startswith(("Nullable", "LowCardinality(Nullable"))
     for row, one in zip(rows, aim, strict=True):
-        around = copy.edges[one].get(place) if one is not None else None
+        around = outer if one is None else copy.edges[one].get(place, outer)
         cell = row[place]
-        if around and rng.random() < _AIMED:
+        if one is not None and around and rng.random() < (_AIMED if around is not outer else _OUTER):
             cell = rng.choice(around)
         elif rng.random() < how.swapped:
             cell = rng.choice(rng.choice(pools))
         elif nullable and rng.random() < _NULLED:
             cell = None
         row[place] = abs(cell) if type(cell) in (int, float) and least >= 0 else cell
+
+
+def _beyond(observed: list[Any], kind: str) -> list[Any]:
+    """Values outside of what was seen: a row that no filter lets through shows best as the largest or the smallest."""
+    cells = [cell for cell in observed if cell is not None]
+    if cells and re.match(r"(Nullable\()?Date", kind):
+        days = sorted(datetime.date.fromisoformat(cell[:10]) for cell in (min(cells), max(cells)))
+        rest = cells[0][10:]
+        steps = [datetime.timedelta(days=step) for step in (1, 2, 3, 5)]
+        outer = [days[0] - step for step in steps] + [days[1] + step for step in steps]
+        return [f"{day}{rest}" for day in outer if day.year in YEARS]
+    if not all(type(cell) in (int, float) and math.isfinite(cell) for cell in cells) or "Int8" in kind or not cells:
+        return []
+    least, most = min(cells), max(cells)
+    return [most + step for step in (1, 2, 3, 5)] + [least - step for step in (1, 2, 3, 5) if not 0 <= least < step]
 
 
 def write_neighbours(

@@ -19,7 +19,7 @@ from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Questi
 from sqlft.evaluation.scoring import check_gold, score
 from sqlft.evaluation.stress import stress
 from sqlft.inference.adapters import read_identity
-from sqlft.problems import Problem, WrongUse
+from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.prompts import hash_prompt
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Prediction
@@ -93,9 +93,13 @@ def evaluate_each(
         for (name, path, examples), (questions, gold), leakage in zip(sets, golds, leaks, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
             answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
-            if recipe.evaluation.stress:
-                stress(recipe, card, questions, answers, _step(tell, f"neighbours, {name}", recipe.evaluation.stress))
             unjudged = []
+            if recipe.evaluation.stress:
+                step = _step(tell, f"neighbours, {name}", recipe.evaluation.stress)
+                try:
+                    stress(recipe, card, questions, answers, step)
+                except SqlftError as error:  # no answer is thrown away for it
+                    unjudged.append(f"Matches were not tried on neighbours of the database: {error}")
             if recipe.evaluation.judge:
                 for asked, given in answers.items():
                     step = _step(tell, f"judge on {asked}, {name}", sum(answer.sql is not None for answer in given))

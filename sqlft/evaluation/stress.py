@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sqlft.card import SchemaCard
@@ -14,6 +13,7 @@ from sqlft.database import Gate, QueryError, Result, open_gate
 from sqlft.database.edges import literals_by_column
 from sqlft.database.neighbours import copy_tables, write_neighbours
 from sqlft.evaluation.results import Answer, Question
+from sqlft.evaluation.scoring import each
 from sqlft.recipe import Recipe
 from sqlft.records import Verdict
 
@@ -94,7 +94,7 @@ def find_dependent(
         ):
             left = {gold: [sql for sql in others if (gold, sql) not in found] for gold, others in pairs.items()}
             with opened(f"chdb://{place}", limits=section.limits, tables=names) as near:
-                parted = _part(near, {gold: sqls for gold, sqls in left.items() if sqls}, 2 * section.limits.parallel)
+                parted = _part(near, {gold: sqls for gold, sqls in left.items() if sqls})
             found |= {
                 pair: verdict
                 for pair, verdict in parted.items()
@@ -104,8 +104,8 @@ def find_dependent(
     return found
 
 
-def _part(gate: Gate, pairs: Mapping[str, Sequence[str]], questions: int) -> dict[tuple[str, str], Verdict]:
-    """The verdicts on pairs that do not match here, so many questions at a time, one thread a query."""
+def _part(gate: Gate, pairs: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Verdict]:
+    """The verdicts on pairs that do not match here. The tables are small: one thread a query."""
 
     def one(gold_sql: str) -> dict[tuple[str, str], Verdict]:
         run = functools.cache(lambda sql: gate.run(sql, threads=1))
@@ -113,8 +113,8 @@ def _part(gate: Gate, pairs: Mapping[str, Sequence[str]], questions: int) -> dic
         verdicts = {(gold_sql, sql): _verdict(gold, sql, run) for sql in pairs[gold_sql]}
         return {pair: verdict for pair, verdict in verdicts.items() if verdict and verdict.status != "match"}
 
-    with ThreadPoolExecutor(questions) as pool:
-        return {pair: verdict for parted in pool.map(one, pairs) for pair, verdict in parted.items()}
+    found = each(one, list(pairs), lambda _: None)
+    return {pair: verdict for parted in found for pair, verdict in parted.items()}
 
 
 def _verdict(gold: Gold, sql: str, run: Callable[[str], Result]) -> Verdict | None:
