@@ -2,8 +2,8 @@
 
     python -m benchmarks.comparator [--pairs N] [--seed S]
 
-A pair begins with a random result of typed columns, the first of which tells all rows apart. One of the means below then
-makes gold and prediction of it, and knows the verdict. Pairs go through `score_file`, as lines of a file.
+A pair begins with a random result of typed columns, the first of which tells all rows apart. One of the means below
+then makes gold and prediction of it, and knows the verdict. Pairs go through `score_file`, as lines of a file.
 """
 
 from __future__ import annotations

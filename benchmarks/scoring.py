@@ -2,9 +2,9 @@
 
     python -m benchmarks.scoring [--questions N] [--neighbours N] [--users N] [--hanging N]
 
-Questions and gold SQL come from the template grammar. The base is right in one of five answers, each of two adapters in
-four of five; half of what is right is the gold's own text, the rest is written another way, and what is wrong is an edit
-of the gold. Queries that hang run into the recipe's time limit.
+Questions and gold SQL come from the template grammar. The base is right in one of five answers, each of two adapters
+in four of five; half of what is right is the gold's own text, the rest is written another way, and what is wrong is an
+edit of the gold. Queries that hang run into the recipe's time limit.
 """
 
 from __future__ import annotations

@@ -50,13 +50,13 @@ SKEWED = (
 Pair = tuple[str, str]
 SWAPS = {exp.GT: exp.GTE, exp.GTE: exp.GT, exp.LT: exp.LTE, exp.LTE: exp.LT, exp.Sum: exp.Max, exp.Max: exp.Sum,
          exp.Min: exp.Max, exp.Avg: exp.Max, exp.EQ: exp.GTE}  # fmt: skip
-NAMES = [("uniqExact(user_id)", "count()"), ("count()", "uniqExact(user_id)"), (" DISTINCT", ""), (" DESC", ""),
-         ("countIf(", "uniqExactIf(user_id, "), ("avgIf(", "maxIf("), ("sumIf(", "maxIf("), ("os", "browser")]  # fmt: skip
+NAMES = {"uniqExact(user_id)": "count()", "count()": "uniqExact(user_id)", " DISTINCT": "", " DESC": "",
+         "countIf(": "uniqExactIf(user_id, ", "avgIf(": "maxIf(", "sumIf(": "maxIf(", "os": "browser"}  # fmt: skip
 
 
 def edits(sql: str) -> Iterator[str]:
     """Every query that one small edit makes of this one."""
-    for old, new in NAMES:
+    for old, new in NAMES.items():
         if old in sql:
             yield sql.replace(old, new, 1)
     tree = sqlglot.parse_one(sql, read="clickhouse")
@@ -161,7 +161,8 @@ def main() -> None:
             table.add_row(name, *map(str, (len(by_hand + edited), len(luck), len(caught), len(right), len(alarms))))
     console.print(table)
     print(json.dumps({
-        "caught": round(counts["caught"] / counts["luck"], 4), "false_alarms": round(counts["alarms"] / counts["same"], 4),
+        "caught": round(counts["caught"] / counts["luck"], 4),
+        "false_alarms": round(counts["alarms"] / counts["same"], 4),
         "caught_by_hand": round(counts["caught_by_hand"] / counts["luck_by_hand"], 4),
         "luck": counts["luck"], "luck_by_hand": counts["luck_by_hand"], "same": counts["same"],
         "neighbours": options.neighbours, "seconds": round(time.perf_counter() - started),

@@ -36,7 +36,7 @@ class Ease:
 
     def near(self, gold: Cell, prediction: Cell) -> bool:
         """Whether two exact numbers are as near as they have to be, without the tolerance of floats."""
-        return abs(_float(gold) - _float(prediction) * self.scale) <= self.apart + 1e-15 * abs(_float(gold))
+        return abs(_float(gold) - _float(prediction) * self.scale) <= self.apart + 1e-12 * abs(_float(gold))
 
 
 def find_ease(gold: list[Cell], prediction: list[Cell], sql: str, approximate: bool) -> Ease | None:

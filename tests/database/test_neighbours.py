@@ -11,8 +11,9 @@ import sqlglot
 
 from sqlft.card import Column, Relation, SchemaCard, Table
 from sqlft.database import Database, Gate, open_gate
+from sqlft.database.changes import CHANGES, Copy, change
 from sqlft.database.edges import edges, literals_by_column
-from sqlft.database.neighbours import CHANGES, Copy, change, copy_tables, write_neighbours
+from sqlft.database.neighbours import copy_tables, write_neighbours
 from sqlft.recipe import Limits
 
 USERS = Copy(

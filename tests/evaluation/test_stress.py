@@ -11,6 +11,7 @@ from sqlft.database import Database
 from sqlft.evaluation.results import figures
 from sqlft.evaluation.stress import find_dependent, stress
 from sqlft.recipe import Recipe
+from tests.database.clickhouse_http import PASSWORD, ClickHouseServer
 from tests.evaluation.made import answer, question
 
 USERS = "SELECT count() FROM shop.users WHERE age >= 30"
@@ -88,6 +89,9 @@ SAME = {
     "SELECT max(paid) FROM shop.orders WHERE day >= '2024-02-01'": (
         "SELECT paid FROM shop.orders WHERE day > '2024-01-31' ORDER BY paid DESC LIMIT 1"
     ),
+    "SELECT argMin(country, n) FROM (SELECT country, count() AS n FROM shop.users GROUP BY country)": (
+        "SELECT country FROM shop.users GROUP BY country ORDER BY count() LIMIT 1"
+    ),
     "SELECT count() FROM shop.orders WHERE day BETWEEN '2024-01-01' AND '2024-12-31'": (
         "SELECT sum(toYear(day) = 2024) FROM shop.orders"
     ),
@@ -134,3 +138,21 @@ def test_rounding_that_agreed_by_luck_is_relaxed_from_then_on(recipe: Recipe) ->
     stress(recipe, CARD, asked, {"base": given}, lambda _: None)
     verdict = given[0].verdict
     assert (verdict.strict, verdict.relaxed) == (False, True) and {"data_dependent", "rounded"} <= set(verdict.reasons)
+
+
+def test_a_servers_tables_are_sampled_into_the_embedded_engine(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKHOUSE_PASSWORD", PASSWORD)
+    with ClickHouseServer() as server:
+        with Database.connect(server.dsn()) as database:
+            database.command("CREATE DATABASE shop")
+            database.command(
+                "CREATE TABLE shop.users ENGINE = MergeTree ORDER BY id AS SELECT number AS id, 'France' AS country,"
+                " toUInt8(40 + number % 40) AS age, toNullable('a@b') AS email FROM numbers(3000)"
+            )
+        far = recipe.model_copy(deep=True)
+        far.database.dsn = f"clickhouse://reader@127.0.0.1:{server.port}/shop"
+        far.evaluation.stress, far.evaluation.stress_rows = 1, 500
+        right, luck = "SELECT countIf(age > 79) FROM users", "SELECT count() FROM users WHERE age = 81 AND id < 0"
+        gold = "SELECT count() FROM users WHERE age >= 80"  # a name without a database is looked for in the DSN's
+        found = find_dependent(far, CARD, {gold: {right: True, luck: True}}, lambda _: None)
+    assert set(found) == {(gold, luck)}
