@@ -193,6 +193,8 @@ class Evaluation(Section):
         default_factory=list, description="sets that will be asked beside the golden one: nothing of them is trained on"
     )
     judge: Judge | None = None
+    stress: int = Field(0, ge=0, description="neighbour databases on which matches are tried again")
+    stress_rows: int = Field(10_000, gt=0, description="rows of each table that a neighbour is made of")
 
 
 class Recipe(Section):

@@ -227,19 +227,19 @@ def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp
     asked = []
 
     def evaluate_each(recipe, adapters, on):
-        asked.append((recipe.name, adapters, on))
+        asked.append((recipe.name, adapters, on, recipe.evaluation.stress))
         return [SimpleNamespace(folder=Path("runs/x"), model_dump=lambda name=name, **_: {"on": name}) for name in on]
 
     monkeypatch.setattr(sqlft, "evaluate_each", evaluate_each)
     run("evaluate", TINY, "--json")
     (tmp_path / "runs" / "tiny-cpu" / "adapter").mkdir(parents=True)
     code, out, _ = run("evaluate", TINY, "--on", "golden", "--on", "heldout", "--json")
-    run("evaluate", TINY, "name=other", "--adapter", "a", "--adapter", "b", "--json")
+    run("evaluate", TINY, "name=other", "--adapter", "a", "--adapter", "b", "--stress", "5", "--json")
     own = [Path("runs/tiny-cpu/adapter")]
     assert asked == [
-        ("tiny-cpu", [], ["golden"]),
-        ("tiny-cpu", own, ["golden", "heldout"]),
-        ("other", ["a", "b"], ["golden"]),
+        ("tiny-cpu", [], ["golden"], 0),
+        ("tiny-cpu", own, ["golden", "heldout"], 0),
+        ("other", ["a", "b"], ["golden"], 5),
     ]
     assert code == 0 and [item["on"] for item in json.loads(out)] == ["golden", "heldout"]
 

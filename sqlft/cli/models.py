@@ -45,13 +45,17 @@ def evaluate(
             metavar="QUESTIONS", help="golden (the default), heldout, heldout_templates or a file; may be given again."
         ),
     ] = None,
+    stress: Annotated[
+        int | None, typer.Option(metavar="N", help="Try matches again on N neighbours of the database.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the base and its adapters. The same questions, one table, report.html."""
     import sqlft
     from sqlft.recipe import load_recipe
 
-    parsed = load_recipe(recipe, overrides or [])
+    given = [] if stress is None else [f"evaluation.stress={stress}"]
+    parsed = load_recipe(recipe, [*(overrides or []), *given])
     adapters: list[Any] = list(adapter or [])
     if not adapters and (parsed.run_dir / "adapter").is_dir():
         adapters = [parsed.run_dir / "adapter"]

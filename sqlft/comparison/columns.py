@@ -8,13 +8,16 @@ in that class are to be matched cell by cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
 from sqlft.comparison.cells import NAN, Cell, decimal_texts, family, is_number, near, reader, same
+from sqlft.comparison.easing import Ease
+
+Eases = Mapping[tuple[int, int], Ease]
 
 _FIRSTS = frozenset("-0123456789iI")  # what the text of a number begins with, infinity's included
 
@@ -48,10 +51,13 @@ class Grid:
         gold: The gold side.
         prediction: The prediction side.
         bags: Gold columns whose arrays have no order of their own.
+        eases: What is forgiven in which pairs of columns.
     """
 
-    def __init__(self, gold: Table, prediction: Table, bags: frozenset[int] = frozenset()) -> None:
-        self.gold, self.prediction, self.bags = gold, prediction, bags
+    def __init__(
+        self, gold: Table, prediction: Table, bags: frozenset[int] = frozenset(), eases: Eases | None = None
+    ) -> None:
+        self.gold, self.prediction, self.bags, self.eases = gold, prediction, bags, eases or {}
         self._raw = (list(zip(*gold.rows, strict=True)), list(zip(*prediction.rows, strict=True)))
         self._names = [name.casefold() for name in prediction.names]
         self._read: dict[tuple[int, int, str, str], list[Cell]] = {}
@@ -63,7 +69,8 @@ class Grid:
         """Gold column i and prediction column j, each read with an eye on the other's type."""
         if (i, j) not in self._cells:
             ours, theirs = self.gold.types[i], self.prediction.types[j]
-            self._cells[i, j] = self._column(0, i, ours, theirs), self._column(1, j, theirs, ours)
+            cells = self._column(0, i, ours, theirs), self._column(1, j, theirs, ours)
+            self._cells[i, j] = self.eases[i, j].move(*cells) if (i, j) in self.eases else cells
         return self._cells[i, j]
 
     def _column(self, side: int, place: int, own: str, other: str) -> list[Cell]:

@@ -8,7 +8,7 @@ LIMIT … BY … LIMIT. The positions of the tokens also serve to widen a query 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,6 +29,9 @@ _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _QUOTED = {TokenType.STRING, TokenType.IDENTIFIER}
 _COLLECTS = re.compile(r"group(uniq)?array(?!sorted|moving|insert|intersect)|array_?agg", re.IGNORECASE)
+_APPROXIMATES = re.compile(
+    r"\b(uniq(combined(64)?|hll12|theta)?|approx\w+|(quantiles?|median)(tdigest\w*|timing\w*|bfloat16\w*|dd|gk)?"
+    r"|topk(weighted)?)(if|array)*\b", re.IGNORECASE)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,30 @@ def _alike(item: Any, key: Any, name: str, table: str) -> bool:
     return bool(item.sql("clickhouse").casefold() == name)
 
 
+def approximate_columns(sql: str, width: int) -> frozenset[int]:
+    """Output columns that an approximate function has a part in, directly or by the alias of a subquery's column."""
+    if not _APPROXIMATES.search(sql):
+        return frozenset()
+    items, calls = _read_items(sql, width, lambda call: _APPROXIMATES.fullmatch(_called(call)))
+    aliases = {alias.alias for call in calls if (alias := call.find_ancestor(exp.Alias))}
+    return frozenset(
+        place
+        for place, item in enumerate(items)
+        if any(call in calls for call in item.find_all(exp.Func))
+        or any(column.name in aliases for column in item.find_all(exp.Column))
+    )
+
+
+def _read_items(sql: str, width: int, wanted: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
+    """The outermost projections, and all calls that are wanted; none where they cannot be told."""
+    try:
+        tree = sqlglot.parse_one(sql, read="clickhouse").unnest()
+    except SqlglotError:
+        return [], []
+    items = tree.selects if isinstance(tree, exp.Query) else []
+    return (items, list(filter(wanted, tree.find_all(exp.Func)))) if len(items) == width else ([], [])
+
+
 def unsorted_arrays(sql: str, width: int) -> frozenset[int]:
     """Output columns whose array groupArray or groupUniqArray built and nothing sorted: its order means nothing.
 
@@ -205,14 +232,7 @@ def unsorted_arrays(sql: str, width: int) -> frozenset[int]:
     """
     if not _COLLECTS.search(sql):
         return frozenset()
-    try:
-        tree = sqlglot.parse_one(sql, read="clickhouse").unnest()
-    except SqlglotError:
-        return frozenset()
-    loose = [call for call in tree.find_all(exp.Func) if _COLLECTS.match(_called(call)) and not _sorted(call)]
-    items = tree.selects if isinstance(tree, exp.Query) else []
-    if len(items) != width:
-        return frozenset()
+    items, loose = _read_items(sql, width, lambda call: _COLLECTS.match(_called(call)) and not _sorted(call))
     aliases = {alias.alias for call in loose if (alias := call.find_ancestor(exp.Alias))}
     return frozenset(
         place

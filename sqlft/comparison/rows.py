@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from sqlft.comparison.cells import Cell, is_empty, is_number, reader, same
-from sqlft.comparison.columns import Grid, Table
+from sqlft.comparison.columns import Eases, Grid, Table
+from sqlft.comparison.easing import find_ease
 from sqlft.comparison.mapping import Mapping, Search
-from sqlft.comparison.order import Outline, read_outline, unsorted_arrays
+from sqlft.comparison.order import Outline, approximate_columns, read_outline, unsorted_arrays
 from sqlft.database.result import Result
 
 _SHOWN = 3  # rows of evidence
@@ -65,6 +66,7 @@ class RowComparison:
         gold_sql: Gold's statement, for order and arrays; may be empty.
         prediction_sql: The prediction's, to tell whether it too takes the first of tied rows; may be empty.
         pool: The choice that gold has, where a database was asked for it.
+        eases: What is forgiven in which pairs of columns.
     """
 
     def __init__(
@@ -75,8 +77,9 @@ class RowComparison:
         gold_sql: str = "",
         prediction_sql: str = "",
         pool: Pool | None = None,
+        eases: Eases | None = None,
     ) -> None:
-        self.gold, self.prediction, self.pool = gold, prediction, pool
+        self.gold, self.prediction, self.pool, self.eases = gold, prediction, pool, eases or {}
         self.ordered, self.gold_sql, self.prediction_sql = ordered, gold_sql, prediction_sql
         self.beside: list[tuple[Any, Any]] = []
         if gold.totals is not None and prediction.totals is not None:
@@ -97,12 +100,30 @@ class RowComparison:
         if gap < 0:
             return self._different(reasons)
         found, notes = self._settle()
+        forgiven: list[str] = []
+        if found is None and (eases := self._find_eases()):
+            rest = (self.ordered, self.gold_sql, self.prediction_sql, self.pool, eases)
+            found, notes = RowComparison(self.gold, self.prediction, *rest)._settle()
+            used = (eases[pair].reasons for pair in enumerate(found or []) if pair in eases)
+            forgiven = list(dict.fromkeys(chain.from_iterable(used)))
         if found is None:
             return self._different(reasons + notes)
         notes += ["type_coerced"] * any(self._grid.coerced(i, j) for i, j in enumerate(found))
         notes += ["degenerate"] * all(is_empty(cell) for i, j in enumerate(found) for cell in self._grid.cells(i, j)[0])
-        strict = not reasons and "order" not in notes
-        return Outcome(strict, relaxed=True, reasons=reasons + notes, mapping=found)
+        strict = not reasons and "order" not in notes and not forgiven
+        return Outcome(strict, relaxed=True, reasons=reasons + notes + forgiven, mapping=found)
+
+    def _find_eases(self) -> Eases:
+        """What would make a gold column that has no partner the same as a column of the prediction."""
+        rough = [approximate_columns(sql, width) for sql, width in (
+            (self.gold_sql, len(self.gold.columns)), (self.prediction_sql, len(self.prediction.columns)))]  # fmt: skip
+        found = {}
+        for i in range(len(self.gold.columns)):
+            for j in range(len(self.prediction.columns)) if not self._alike.partners(i) else ():
+                ease = find_ease(*self._grid.cells(i, j), self.prediction_sql, i in rough[0] or j in rough[1])
+                if ease:
+                    found[i, j] = ease
+        return found
 
     def _settle(self) -> tuple[Mapping | None, list[str]]:
         typed = self.gold.types and self.prediction.types and self.gold.types != self.prediction.types
@@ -110,7 +131,7 @@ class RowComparison:
             return list(range(len(self.gold.columns))), []
         if self.pool:
             table = as_table(self.gold, [*self.pool.rows, *(ours for ours, _ in self.beside)])
-            grid = Grid(table, self._grid.prediction, self._grid.bags)
+            grid = Grid(table, self._grid.prediction, self._bags, self.eases)
             found = self._search(self.pool.labels, self.pool.chosen, grid)
             if found is None:
                 return None, ["order"] * (self._alike.run() is not None)
@@ -145,7 +166,7 @@ class RowComparison:
     def _grid(self) -> Grid:
         gold = as_table(self.gold, [*self.gold.rows, *(ours for ours, _ in self.beside)])
         prediction = as_table(self.prediction, [*self.prediction.rows, *(theirs for _, theirs in self.beside)])
-        return Grid(gold, prediction, self._bags)
+        return Grid(gold, prediction, self._bags, self.eases)
 
     @cached_property
     def _bags(self) -> frozenset[int]:
@@ -193,10 +214,10 @@ class RowComparison:
             if i in keys:
                 return j in partners[i]
             ours, theirs = ({_kind(cell) for cell in cells[head:]} for cells in self._grid.cells(i, j))
-            return bool(ours & theirs)
+            return bool(ours & theirs) or "NoneType" in ours | theirs
 
         sides = [as_table(side, side.rows[:head]) for side in (self.gold, self.prediction)]
-        grid = Grid(sides[0], sides[1], self._bags)
+        grid = Grid(sides[0], sides[1], self._bags, self.eases)
         found = Search(grid, labels[:head], labels[:head], allowed).run()
         if found is None or not self._takes_as_many({found[key] for key in keys}):
             return None, []

@@ -18,10 +18,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
+from sqlglot import exp
+
 from sqlft.database.clock import freeze
 from sqlft.database.connect import Address, Database, parse_dsn
 from sqlft.database.errors import ConnectError, QueryError, QueryRefused
-from sqlft.database.guard import HARMLESS_SETTINGS, Statement, check
+from sqlft.database.guard import HARMLESS_SETTINGS, Statement, check, read
 from sqlft.database.result import Result
 from sqlft.database.sandbox import NETWORK, NoSandboxError
 from sqlft.database.wire import read_result
@@ -63,6 +65,7 @@ class Gate:
         sandbox: What protects: 'process (landlock, …)', 'static' or 'server readonly'. Reports show it.
         warnings: What a user must be told: nothing, where all is well.
         tables: The full names of the tables that may be read.
+        default_database: Where a table without a database is looked for.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Gate:
         self.sandbox = engine.sandbox
         self.warnings = engine.warnings
         self.tables = frozenset(engine.tables if tables is None else tables)
+        self.default_database = engine.default_database
         self._engine = engine
         self._limits = limits
         self._date = date
@@ -159,8 +163,16 @@ class Gate:
         [(rows, total)] = self._query(f"{query}{statement.sql}\n))", settings).rows
         return int(rows), int(total)
 
+    def read(self, sql: str) -> tuple[Statement, exp.Query]:
+        """What a statement would run, with its parse tree.
+
+        Raises:
+            QueryRefused: As `run`.
+        """
+        return read(sql, tables=self.tables, default_database=self.default_database)
+
     def _admit(self, sql: str) -> Statement:
-        statement = check(sql, tables=self.tables, default_database=self._engine.default_database)
+        statement = check(sql, tables=self.tables, default_database=self.default_database)
         return replace(statement, sql=freeze(statement.sql, self._date)) if self._date else statement
 
     def _query(self, sql: str, settings: Mapping[str, Any]) -> Result:

@@ -87,11 +87,13 @@ class Statement:
         sql: As it was written, less comments, semicolons, the FORMAT and the last SETTINGS clause.
         format: The FORMAT clause's name in upper case, or ''.
         settings: The last SETTINGS clause: harmless names, values as SQL writes them.
+        tables: The full names of the tables that it reads.
     """
 
     sql: str
     format: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    tables: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 def check(sql: str, *, tables: Collection[str] | None, default_database: str) -> Statement:
@@ -105,6 +107,11 @@ def check(sql: str, *, tables: Collection[str] | None, default_database: str) ->
     Raises:
         QueryRefused: With a sentence saying why.
     """
+    return read(sql, tables=tables, default_database=default_database)[0]
+
+
+def read(sql: str, *, tables: Collection[str] | None, default_database: str) -> tuple[Statement, exp.Query]:
+    """`check`, with the parse tree that says so: a reading of the statement, never what is sent."""
     if len(sql) > LONGEST:
         raise QueryRefused(f"The statement has {len(sql)} characters; at most {LONGEST} are read.")
     if re.search(r"[\ud800-\udfff\x00]", sql):
@@ -116,8 +123,9 @@ def check(sql: str, *, tables: Collection[str] | None, default_database: str) ->
     code = [token for token in tokens(sql) if token.kind != "blank"]
     _check_tokens(code)
     sql, code, settings = _take_settings(sql, code)
-    _check_tree(_parse(code), tables, default_database)
-    return Statement(sql.strip(), format_name, settings)
+    tree = _parse(code)
+    touched = frozenset(_check_tree(tree, tables, default_database))
+    return Statement(sql.strip(), format_name, settings, touched), tree
 
 
 def _check_tokens(code: list[Token]) -> None:
@@ -244,7 +252,7 @@ def _limit_by_numbers(code: list[Token]) -> int:
     return len(found[0].split()) if found else 0
 
 
-def _check_tree(tree: exp.Query, tables: Collection[str] | None, default_database: str) -> None:
+def _check_tree(tree: exp.Query, tables: Collection[str] | None, default_database: str) -> Iterator[str]:
     for node in tree.walk():
         if (
             isinstance(node, exp.From | exp.Join)
@@ -264,11 +272,11 @@ def _check_tree(tree: exp.Query, tables: Collection[str] | None, default_databas
                 known = ", ".join(sorted(TABLE_FUNCTIONS))
                 raise QueryRefused(f"The table function {name}() may not run here; these may: {known}.")
         elif isinstance(node, exp.Table):
-            _check_table(node, _parts(node), tables, default_database)
+            yield from _check_table(node, _parts(node), tables, default_database)
         elif isinstance(node, exp.In):
             for operand in _operands(node):
                 if operand.args.get("table") or operand.name not in _aliases(node):
-                    _check_table(node, _parts(operand), tables, default_database)
+                    yield from _check_table(node, _parts(operand), tables, default_database)
 
 
 def _operands(node: exp.In) -> Iterator[exp.Column]:
@@ -282,7 +290,9 @@ def _operands(node: exp.In) -> Iterator[exp.Column]:
         raise QueryRefused(f"It is not known what this reads: IN {_shown(right)}.")
 
 
-def _check_table(node: exp.Expr, parts: list[str], tables: Collection[str] | None, default_database: str) -> None:
+def _check_table(
+    node: exp.Expr, parts: list[str], tables: Collection[str] | None, default_database: str
+) -> Iterator[str]:
     if len(parts) == 1:
         known, later = _common_tables(node)
         if parts[0] in known:
@@ -298,6 +308,7 @@ def _check_table(node: exp.Expr, parts: list[str], tables: Collection[str] | Non
         shown = ", ".join(sorted(tables)[:20]) or "none"
         advice = " Where a column is meant, write = for IN." if isinstance(node, exp.In) else ""
         raise QueryRefused(f"{name} is not among the tables that may be read: {shown}.{advice}")
+    yield name
 
 
 def _parts(node: exp.Table | exp.Column) -> list[str]:

@@ -15,10 +15,11 @@ from sqlft.card import SchemaCard
 from sqlft.database import open_gate
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
-from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results, figures
+from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Question, Results, figures
 from sqlft.evaluation.scoring import check_gold, score
+from sqlft.evaluation.stress import stress
 from sqlft.inference.adapters import read_identity
-from sqlft.problems import Problem, WrongUse
+from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.prompts import hash_prompt
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Prediction
@@ -93,6 +94,12 @@ def evaluate_each(
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
             answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
             unjudged = []
+            if recipe.evaluation.stress:
+                step = _step(tell, f"neighbours, {name}", recipe.evaluation.stress)
+                try:
+                    stress(recipe, card, questions, answers, step)
+                except SqlftError as error:  # no answer is thrown away for it
+                    unjudged.append(f"Matches were not tried on neighbours of the database: {error}")
             if recipe.evaluation.judge:
                 for asked, given in answers.items():
                     step = _step(tell, f"judge on {asked}, {name}", sum(answer.sql is not None for answer in given))
@@ -111,7 +118,7 @@ def evaluate_each(
                     *model.warnings,
                     *_sample_warnings(recipe),
                     *_identity_warnings(recipe, card, folders),
-                    *_count_warnings(questions, answers, out),
+                    *_count_warnings(questions, answers, out, models),
                     *unjudged,
                 ],
                 leakage=leakage,
@@ -242,7 +249,10 @@ def _identity_warnings(recipe: Recipe, card: SchemaCard, folders: Mapping[str, P
 
 
 def _count_warnings(
-    questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]], out: Mapping[str, int]
+    questions: Sequence[Question],
+    answers: Mapping[str, Sequence[Answer]],
+    out: Mapping[str, int],
+    models: Sequence[ModelFigures],
 ) -> list[str]:
     warnings = []
     counted = len(questions) - sum(out.values())
@@ -254,6 +264,12 @@ def _count_warnings(
         )
     if counted < FEW:
         warnings.append(f"Only {counted} questions count: mind the intervals more than the percentages.")
+    warnings += [
+        f"{model.name}: {model.data_dependent} matches were data dependent, and count as wrong: a neighbour database "
+        "parts them from gold."
+        for model in models
+        if model.data_dependent
+    ]
     weak = Counter(
         name for name, given in answers.items() for a in given if "degenerate" in a.verdict.reasons and a.verdict.strict
     )
@@ -280,6 +296,7 @@ def _settings(
         "sandbox": sandbox,
         "limits": recipe.database.limits.model_dump(),
         "clock": f"today() is {recipe.prompt.date}",
+        "stress": recipe.evaluation.stress,
         "judge": recipe.evaluation.judge.model if recipe.evaluation.judge else None,
         "adapters": {
             name: f"{folder} {sha256(next(folder.glob('adapter_model.*')))}" for name, folder in folders.items()

@@ -120,6 +120,7 @@ class ModelFigures(BaseModel):
         reasons: Verdict reasons, by how often they were given.
         by: `strict` by 'level', 'tag' and 'template', where examples carry them.
         against_base: None for the base itself.
+        data_dependent: Matches that a neighbour database took away, see `sqlft.evaluation.stress`.
     """
 
     name: str
@@ -135,6 +136,7 @@ class ModelFigures(BaseModel):
     reasons: dict[str, int]
     by: dict[Literal["level", "tag", "template"], dict[str, Share]]
     against_base: Difference | None
+    data_dependent: int = 0
     prompt_tokens: int
     completion_tokens: int
     seconds: float
@@ -244,6 +246,7 @@ def figures(
                 against_base=None
                 if name == BASE
                 else difference(name, BASE, ((given[i].verdict.strict, base[i].verdict.strict) for i in kept)),
+                data_dependent=sum("data_dependent" in given[i].verdict.reasons for i in kept),
                 prompt_tokens=sum(a.prompt_tokens for a in given),
                 completion_tokens=sum(a.completion_tokens for a in given),
                 seconds=sum(a.seconds for a in given),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
 
 from sqlft.comparison import Gold, judge, prepare_gold
 from sqlft.database import QueryError, Result
@@ -11,19 +13,19 @@ from sqlft.dataset.fold import fold_sql
 from sqlft.evaluation.results import Answer, Preview, Question
 from sqlft.records import Example, Prediction
 
-CHUNK = 32
-"""Questions whose predictions' results are held at once: a model may well select a whole table for each of them."""
+QUESTIONS = 8
+"""Questions worked on at once; the gate says how many of their queries run. One that hangs holds up no other."""
 
 Ran = Result | QueryError
 Step = Callable[[int], None]
+T = TypeVar("T")
+Found = TypeVar("Found")
 
 
 class Runs(Protocol):
     """What is wanted of the database's gate."""
 
     def run(self, sql: str, *, threads: int | None = None) -> Result: ...
-
-    def run_many(self, sqls: Sequence[str], *, threads: int | None = None) -> list[Ran]: ...
 
     def digest(self, sql: str) -> tuple[int, int]: ...
 
@@ -39,21 +41,9 @@ def check_gold(gate: Runs, examples: Sequence[Example], step: Step) -> tuple[lis
         examples: Questions with their gold SQL.
         step: Told the number of questions done.
     """
-    golds: list[Gold] = []
-    for chunk in _chunks(examples):
-        sqls = [example.sql for example in chunk]
-        ran: dict[tuple[str, int | None], Ran] = {}
-        for threads in (None, 1):
-            ran |= zip(((sql, threads) for sql in sqls), gate.run_many(sqls, threads=threads), strict=True)
-
-        def run(sql: str, threads: int | None, ran: Mapping[tuple[str, int | None], Ran] = ran) -> Result:
-            found = ran.get((sql, threads)) or gate.run(sql, threads=threads)
-            if isinstance(found, QueryError):
-                raise found
-            return found
-
-        golds += [prepare_gold(sql, run) for sql in sqls]
-        step(len(golds))
+    golds = list(
+        each(lambda e: prepare_gold(e.sql, lambda sql, threads: gate.run(sql, threads=threads)), examples, step)
+    )
     return [_question(example, gold) for example, gold in zip(examples, golds, strict=True)], golds
 
 
@@ -64,7 +54,7 @@ def score(
     predictions: Mapping[str, Sequence[Prediction]],
     step: Step,
 ) -> dict[str, list[Answer]]:
-    """Runs all models' predictions, equal texts once, and compares each with its gold.
+    """Runs all models' predictions, a question's equal texts once, and compares each with its gold.
 
     Args:
         gate: Where SQL is run.
@@ -73,14 +63,31 @@ def score(
         predictions: By model, in the questions' order.
         step: Told the number of questions done.
     """
-    answers: dict[str, list[Answer]] = {model: [] for model in predictions}
-    for chunk in _chunks(range(len(questions))):
-        sqls = list(dict.fromkeys(sql for of in predictions.values() for i in chunk if (sql := of[i].sql) is not None))
-        ran = dict(zip(sqls, gate.run_many(sqls), strict=True))
-        for model, of in predictions.items():
-            answers[model] += [_answer(gate, questions[i], golds[i], of[i], ran.get(of[i].sql or "")) for i in chunk]
-        step(chunk[-1] + 1)
-    return answers
+
+    def one(i: int) -> list[Answer]:
+        run = functools.cache(functools.partial(_run, gate))
+        return [_answer(gate, questions[i], golds[i], of[i], run(of[i].sql)) for of in predictions.values()]
+
+    found = list(each(one, range(len(questions)), step))
+    return {model: [given[place] for given in found] for place, model in enumerate(predictions)}
+
+
+def each(work: Callable[[T], Found], items: Sequence[T], step: Step) -> Iterator[Found]:
+    """What work makes of each item, in their order, several at once; `step` is told the number done."""
+    pool = ThreadPoolExecutor(QUESTIONS)
+    try:
+        for done, found in enumerate(pool.map(work, items), 1):
+            yield found
+            step(done)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _run(gate: Runs, sql: str | None) -> Ran | None:
+    try:
+        return None if sql is None else gate.run(sql)
+    except QueryError as error:
+        return error
 
 
 def _question(example: Example, gold: Gold) -> Question:
@@ -114,8 +121,3 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
 def _digest(gate: Runs, sql: str) -> tuple[int, str]:
     rows, total = gate.digest(sql)
     return rows, str(total)
-
-
-def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]

@@ -203,6 +203,13 @@ def test_at_the_limit_any_row_with_the_last_key_is_right() -> None:
     assert compare(GOLD, Result(["n", "who"], [row[::-1] for row in TIED.rows]), gold_sql=TOP).strict
 
 
+def test_a_null_may_stand_among_the_rows_that_tie_at_the_limit() -> None:
+    gold = result(("x", 3, "a"), ("w", 1, None), columns="name n note")
+    prediction = result(("x", 3, "a"), ("other", 1, "b"), columns="name n note")
+    sql = "SELECT name, n, note FROM t ORDER BY n DESC LIMIT 2"
+    assert compare(gold, prediction, gold_sql=sql).strict and compare(prediction, gold, gold_sql=sql).strict
+
+
 @pytest.mark.parametrize(
     ("prediction", "gold_sql", "prediction_sql"),
     [

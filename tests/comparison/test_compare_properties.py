@@ -148,3 +148,34 @@ def test_the_search_finds_a_mapping_if_and_only_if_there_is_one(data: st.DataObj
         ]
     )
     assert compare(made(ours), made(theirs)).strict is brute_force(ours, theirs)
+
+
+@given(tables(), tables(), st.randoms(use_true_random=False))
+def test_no_verdict_depends_on_where_rows_and_columns_stand(ours: Rows, theirs: Rows, rng: random.Random) -> None:
+    def moved(rows: Rows) -> Rows:
+        order = rng.sample(range(len(rows[0])), len(rows[0]))
+        return [tuple(row[place] for place in order) for row in rng.sample(rows, len(rows))]
+
+    one, other = compare(made(ours), made(theirs)), compare(made(moved(ours)), made(moved(theirs)))
+    assert (one.status, one.strict, one.relaxed) == (other.status, other.strict, other.relaxed)
+
+
+HUNDREDTHS = st.integers(-10_000, 10_000).map(lambda number: number / 100 + 0.00137)
+
+
+@given(st.lists(HUNDREDTHS, min_size=2, max_size=6, unique=True), st.randoms(use_true_random=False))
+def test_rounding_is_never_strict_and_never_swaps_pairs(numbers: list[float], rng: random.Random) -> None:
+    gold = [(f"t{place}", number) for place, number in enumerate(numbers)]
+    rounded = [(round(number, 2), text) for text, number in gold]
+    assume(any(len(str(number).partition(".")[2]) == 2 for number, _ in rounded))
+    verdict = compare(made(gold), made(rng.sample(rounded, len(rounded))))
+    assert verdict.relaxed and not verdict.strict and verdict.reasons == ["rounded"]
+    turned = [(number, text) for (number, _), (_, text) in zip(rounded, rounded[1:] + rounded[:1], strict=True)]
+    assert not compare(made(gold), made(turned)).relaxed
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=6), st.integers(0, 5), st.floats(0.021, 0.5))
+def test_what_no_sql_calls_approximate_is_not_forgiven(numbers: list[float], place: int, off: float) -> None:
+    near = [number * (1 + off * (i == place % len(numbers))) for i, number in enumerate(numbers)]
+    for sql in ("", "SELECT uniq(a) FROM t"):
+        assert not compare(made([(n,) for n in numbers]), made([(n,) for n in near]), gold_sql=sql).relaxed

@@ -17,7 +17,7 @@ from sqlft.card import Column, SchemaCard, Table
 from sqlft.database import Database, Gate, open_gate
 from sqlft.evaluation import Results, evaluate, evaluate_each, pipeline
 from sqlft.inference.endpoint import Endpoint
-from sqlft.problems import WrongUse
+from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Judge, Limits, Recipe
 from sqlft.records import Example, Prediction, write_jsonl
 from sqlft.report import write_report
@@ -296,6 +296,31 @@ def test_a_judge_that_cannot_be_asked_costs_no_answers(recipe: Recipe, monkeypat
     found = evaluate(judged)
     assert found.base.judge is None and found.base.strict.k == 1 and (found.folder or Path()).is_dir()
     assert any(w.startswith("base was not judged: http://127.0.0.1:9/v1 cannot be reached") for w in found.warnings)
+
+
+@pytest.mark.usefixtures("shared_gate")
+def test_matches_are_tried_on_neighbours_and_none_is_lost_where_there_are_none(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stress(recipe: Recipe, card: Any, questions: Any, answers: Any, step: Any) -> None:
+        verdict = answers["base"][0].verdict
+        verdict.strict, verdict.reasons = False, ["data_dependent"]
+        step(recipe.evaluation.stress)
+
+    assert evaluate(recipe, limit=2).settings["stress"] == 0
+    stressed = recipe.model_copy(deep=True)
+    stressed.evaluation.stress = 2
+    monkeypatch.setattr(pipeline, "stress", stress)
+    found = evaluate(stressed, limit=2)
+    assert (found.base.strict.k, found.base.data_dependent, found.settings["stress"]) == (0, 1, 2)
+    assert any(w.startswith("base: 1 matches were data dependent") for w in found.warnings)
+
+    def fail(*_: Any) -> None:
+        raise SqlftError("no room on the disk")
+
+    monkeypatch.setattr(pipeline, "stress", fail)
+    found = evaluate(stressed, limit=2)
+    assert found.base.strict.k == 1 and any("neighbours of the database: no room" in w for w in found.warnings)
 
 
 @pytest.mark.usefixtures("shared_gate")

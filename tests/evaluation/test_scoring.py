@@ -1,10 +1,10 @@
-from collections.abc import Sequence
+import threading
 from typing import Any
 
 from sqlft.comparison import Gold
 from sqlft.database import QueryError, Result
 from sqlft.evaluation.results import Question, left_out
-from sqlft.evaluation.scoring import CHUNK, check_gold, score
+from sqlft.evaluation.scoring import QUESTIONS, check_gold, each, score
 from sqlft.records import Example, Prediction
 from tests.evaluation.made import question
 
@@ -15,12 +15,7 @@ class FakeGate:
     def __init__(self, table: dict[str, Any]) -> None:
         self.table = table
         self.asked: list[tuple[str, int | None]] = []
-        self.widest = 0
         self.hashed: list[str] = []
-
-    def run_many(self, sqls: Sequence[str], *, threads: int | None = None) -> list[Result | QueryError]:
-        self.widest = max(self.widest, len(sqls))
-        return [self._find(sql, threads) for sql in sqls]
 
     def run(self, sql: str, *, threads: int | None = None) -> Result:
         found = self._find(sql, threads)
@@ -112,18 +107,31 @@ def test_results_past_the_row_limit_are_compared_by_count_and_by_a_hash_made_in_
     assert not any("small" in sql for sql in gate.hashed)
 
 
-def test_equal_sql_of_several_models_runs_once_and_results_are_held_by_the_chunk() -> None:
-    gate = FakeGate({"g": table(1)} | {f"p{i}": table(1) for i in range(CHUNK + 8)})
-    questions, golds = prepared(gate, *["g"] * (CHUNK + 8))
+def test_equal_sql_of_several_models_runs_once() -> None:
+    gate = FakeGate({"g": table(1), "p0": table(1), "p1": table(1)})
+    questions, golds = prepared(gate, "g", "g")
     gate.asked.clear()
-    gate.widest = 0
-    same = predicted(*(f"p{i}" for i in range(CHUNK + 8)))
     told: list[int] = []
-    answers = score(gate, questions, golds, {"base": same, "tuned": same}, told.append)
-    assert len(gate.asked) == CHUNK + 8
-    assert gate.widest == CHUNK
-    assert told == [CHUNK, CHUNK + 8]
+    answers = score(
+        gate, questions, golds, {"base": predicted("p0", "p1"), "tuned": predicted("p0", "p1")}, told.append
+    )
+    assert sorted(sql for sql, _ in gate.asked) == ["p0", "p1"]
+    assert told == [1, 2]
     assert all(a.verdict.strict for given in answers.values() for a in given)
+
+
+def test_a_query_that_hangs_holds_up_no_other_question() -> None:
+    released, told = threading.Event(), list[int]()
+
+    def work(number: int) -> int:
+        if number == 0:
+            assert released.wait(5), "the others wait for the first"
+        elif number == 3 * QUESTIONS:
+            released.set()
+        return -number
+
+    assert list(each(work, range(3 * QUESTIONS + 1), told.append)) == [-number for number in range(3 * QUESTIONS + 1)]
+    assert told == list(range(1, 3 * QUESTIONS + 2))
 
 
 def test_a_question_keeps_its_examples_own_fields() -> None:

@@ -193,7 +193,10 @@ def agree(one: Pair, other: Pair) -> bool:
         return isinstance(one.outcome, Exception) or isinstance(other.outcome, Exception)
     first, second = one.outcome, other.outcome
     verdicts = [compare(first, second, ordered=False), compare(second, first, ordered=False)]
-    return any(v.relaxed or v.status in ("vacuous", "undetermined") for v in verdicts)
+    forgiven = {"rounded", "scaled_100"}  # of a model's answer; rows to learn from should not differ in it
+    return any(
+        (v.relaxed and not forgiven & set(v.reasons)) or v.status in ("vacuous", "undetermined") for v in verdicts
+    )
 
 
 def _same_words(one: str, other: str) -> bool:

@@ -18,6 +18,14 @@ def test_one_question_with_two_results_is_a_conflict_of_both_rows():
     assert found(conflicts(pairs)) == [(0, "conflict", "error"), (1, "conflict", "error")]
 
 
+def test_percent_and_ratio_for_one_question_are_a_conflict_though_a_model_is_forgiven_it():
+    pairs = [
+        pair("Which share?", "SELECT 1", result((12.5,))),
+        pair("Which share?", "SELECT 2", result((0.125,)), row=1),
+    ]
+    assert found(conflicts(pairs)) == [(0, "conflict", "error"), (1, "conflict", "error")]
+
+
 def test_one_question_with_one_result_is_a_duplicate_whatever_the_sql():
     pairs = [pair("How many?", "SELECT 1", result((1,))), pair("How many?", "SELECT 2 - 1 AS n", result((1.0,)), row=1)]
     assert found(conflicts(pairs)) == [(1, "duplicate", "note")]
