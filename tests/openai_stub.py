@@ -33,10 +33,11 @@ class OpenAIStub:
         tokens: Prompt and completion tokens that each answer is said to have used; None sends no usage.
         latency: Seconds that an answer takes.
         key: The only key that is accepted; None accepts all.
+        vector: The embedding of a text; None knows no embeddings.
 
     Attributes:
         requests: The bodies that were answered, in order; faults are not among them.
-        faults: Sent before any answer, one a request.
+        faults: Sent before any answer, one a request; None lets one pass.
         arrivals: Monotonic times of all requests.
         most: Most requests that were under way at once.
     """
@@ -49,10 +50,12 @@ class OpenAIStub:
         tokens: tuple[int, int] | None = (1000, 500),
         latency: float = 0.0,
         key: str | None = None,
+        vector: Callable[[str], list[float]] | None = None,
     ) -> None:
+        self.vector = vector
         self.answer, self.structured, self.tokens, self.latency, self.key = answer, structured, tokens, latency, key
         self.requests: list[dict[str, Any]] = []
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
         self.arrivals: list[float] = []
         self.under_way = self.most = 0
         self.lock = threading.Lock()
@@ -66,6 +69,11 @@ class OpenAIStub:
     def __exit__(self, *_: object) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+    def embeddings(self, body: dict[str, Any]) -> dict[str, Any]:
+        assert self.vector
+        made = [{"index": n, "embedding": self.vector(text)} for n, text in enumerate(body["input"])]
+        return {"data": made[::-1], "usage": {"prompt_tokens": 1000, "total_tokens": 1000}}
 
     def completion(self, body: dict[str, Any]) -> dict[str, Any]:
         said = self.answer(body)
@@ -102,13 +110,14 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
                     stub.requests.append(body)
             time.sleep(stub.latency)
             try:
-                self.send(fault or Fault(200, json.dumps(stub.completion(body))))
+                answer = stub.embeddings if self.path == "/v1/embeddings" else stub.completion
+                self.send(fault or Fault(200, json.dumps(answer(body))))
             finally:
                 with stub.lock:
                     stub.under_way -= 1
 
         def fault(self, body: dict[str, Any]) -> Fault | None:
-            if self.path != "/v1/chat/completions":
+            if self.path not in ("/v1/chat/completions", "/v1/embeddings" if stub.vector else ""):
                 return Fault(404, '{"error": {"message": "no such path"}}')
             if stub.key and self.headers["Authorization"] != f"Bearer {stub.key}":
                 return Fault(401, '{"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}')
