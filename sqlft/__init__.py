@@ -1,7 +1,7 @@
 """Fine-tune an open-weights model into the SQL analyst of one ClickHouse database.
 
-The command line's work as four functions, for notebooks and programs: `build`, `train`, `evaluate`, `load`. Each takes
-a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it is called.
+The command line's work as functions, for notebooks and programs: `build`, `train`, `evaluate`, `ladder`, `load`. Each
+takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it is called.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlft.recipe import Recipe
     from sqlft.training import TrainingRun
 
-__all__ = ["build", "evaluate", "load", "train"]
+__all__ = ["build", "evaluate", "ladder", "load", "train"]
 
 
 def build(
@@ -178,6 +178,37 @@ def evaluate_each(
     for results in found:
         write_report(results)
     return found
+
+
+def ladder(
+    recipe: Recipe | Path | str,
+    adapter: Path | str | None = None,
+    on: str = "golden",
+    overrides: Sequence[str] = (),
+    *,
+    limit: int | None = None,
+    rescore: bool = False,
+) -> Results:
+    """Measures each step of the recipe's `evaluation.ladder` on the same questions, the first step in the base's place.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        adapter: An adapter's folder or a run's name; the run's own where it has been trained.
+        on: As for `evaluate`.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+        limit: Only the first so many questions.
+        rescore: Compare the kept predictions anew, and ask nobody.
+
+    Raises:
+        SqlftError: As `sqlft ladder` would say it; WrongUse where the recipe or its files are wrong.
+    """
+    from sqlft.evaluation import climb
+    from sqlft.progress import Stages
+
+    recipe = _recipe(recipe, overrides)
+    own = recipe.run_dir / "adapter"
+    with Stages() as stages:
+        return climb(recipe, adapter or (own if own.is_dir() else None), on, limit, rescore=rescore, progress=stages)
 
 
 def load(source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None) -> SqlModel:

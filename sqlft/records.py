@@ -107,14 +107,25 @@ class Rejected(Record):
     evidence: str = ""
 
 
+class Attempt(Record):
+    """SQL that was given up after a look at what the database said of it: its error, 'empty', or 'no_sql'."""
+
+    sql: str | None
+    fault: str
+
+
 class Prediction(Record):
     """The SQL that a model wrote for one question.
 
     Attributes:
-        model: 'base' or the adapter's name.
+        model: 'base', the adapter's name, or the step of the ladder.
         text: Everything that the model answered.
         sql: What the extractor took from it; None where it found none.
-        seconds: Wall time of the batch divided by its rows.
+        seconds: Wall time of the batch divided by its rows; of all attempts, as the tokens are.
+        attempts: Answers that were asked for: samples, and rounds of reflection.
+        earlier: The attempts that reflection gave up, in order.
+        votes: Samples whose result was that of `sql`, where several were drawn.
+        dollars: What all attempts cost; None where no price is known.
     """
 
     id: str
@@ -126,6 +137,9 @@ class Prediction(Record):
     completion_tokens: int = 0
     seconds: float = 0.0
     attempts: int = 1
+    earlier: list[Attempt] = Field(default_factory=list)
+    votes: int | None = None
+    dollars: float | None = None
     stopped: bool = Field(True, description="ended with the end token, not at max_new_tokens")
 
 

@@ -72,6 +72,32 @@ def evaluate(
 
 
 @app.command()
+def ladder(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    adapter: Annotated[
+        str | None, typer.Option(metavar="A", help="An adapter's folder or a run's name; the run's own by default.")
+    ] = None,
+    on: Annotated[
+        str, typer.Option(metavar="QUESTIONS", help="golden, heldout, heldout_templates or a file.")
+    ] = "golden",
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Ask the first N questions alone.")] = None,
+    rescore: Annotated[bool, typer.Option("--rescore", help="Compare the kept predictions anew; ask nobody.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure each way of asking. Examples, reasoning, reflection, retrieval, votes, and what a right answer costs."""
+    import sqlft
+
+    results = sqlft.ladder(recipe, adapter, on, overrides or [], limit=limit, rescore=rescore)
+    if as_json:
+        return print_json({"folder": str(results.folder), **results.model_dump(mode="json", exclude={"questions"})})
+    from sqlft.console import show
+    from sqlft.evaluation.table import ladder_table
+
+    show(ladder_table(results), f"{results.folder}/results.json")
+
+
+@app.command()
 def predict(
     recipe: RecipePath,
     questions: Annotated[

@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sqlft.evaluation.ladder import climb
     from sqlft.evaluation.pipeline import evaluate, evaluate_each
     from sqlft.evaluation.results import Results
-    from sqlft.evaluation.table import results_table
+    from sqlft.evaluation.table import ladder_table, results_table
 
-__all__ = ["Results", "evaluate", "evaluate_each", "results_table"]
+__all__ = ["Results", "climb", "evaluate", "evaluate_each", "ladder_table", "results_table"]
 
-_PLACES = {"evaluate": "pipeline", "evaluate_each": "pipeline", "Results": "results", "results_table": "table"}
+_PLACES = {
+    "climb": "ladder",
+    "evaluate": "pipeline",
+    "evaluate_each": "pipeline",
+    "Results": "results",
+    "ladder_table": "table",
+    "results_table": "table",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,12 +7,14 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlft.card import SchemaCard
-from sqlft.database import open_gate
+from sqlft.comparison import Gold
+from sqlft.database import Gate, open_gate
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
 from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Question, Results, figures
@@ -78,58 +80,120 @@ def evaluate_each(
         check_judge(recipe.evaluation.judge)
     folders = name_adapters(adapters)
     card = SchemaCard.load(recipe.schema_)
-    database = recipe.database
     every = []
-    with open_gate(
-        database.dsn,
-        limits=database.limits,
-        tables=card.table_names,
-        sandbox=database.sandbox,
-        date=recipe.prompt.date,
-    ) as gate:
-        golds = [check_gold(gate, found, _step(tell, f"gold queries, {name}", len(found))) for name, _, found in sets]
-        leaks = [find_leaks(questions, _training_files(recipe, folders)) for questions, _ in golds]
+    with open_database(recipe, card) as gate:
+        files = training_files(recipe, folders)
+        asked = [ask_gold(gate, name, path, examples, files, tell) for name, path, examples in sets]
         model = load_model(recipe, folders, tell)
-        for (name, path, examples), (questions, gold), leakage in zip(sets, golds, leaks, strict=True):
+        for of, (name, _, examples) in zip(asked, sets, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
-            answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
+            answers = of.score(gate, predictions, tell)
             unjudged = []
             if recipe.evaluation.stress:
                 step = _step(tell, f"neighbours, {name}", recipe.evaluation.stress)
                 try:
-                    stress(recipe, card, questions, answers, step)
+                    stress(recipe, card, of.questions, answers, step)
                 except SqlftError as error:  # no answer is thrown away for it
                     unjudged.append(f"Matches were not tried on neighbours of the database: {error}")
             if recipe.evaluation.judge:
-                for asked, given in answers.items():
-                    step = _step(tell, f"judge on {asked}, {name}", sum(answer.sql is not None for answer in given))
-                    if why := judge_answers(recipe.evaluation.judge, questions, given, step):
-                        unjudged.append(f"{asked} was not judged: {why}")
-            models, out = figures(questions, answers, {name: str(folder) for name, folder in folders.items()})
-            results = Results(
-                run=recipe.name,
-                on=name if name in ("golden", *SPLITS) else path.stem,
-                created=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
-                settings=_settings(recipe, card, path, folders, gate.sandbox, limit),
-                banner=_banner(recipe, folders, leakage, len(questions)),
-                warnings=[
-                    *_leakage_warnings(leakage, questions),
-                    *gate.warnings,
-                    *model.warnings,
-                    *_sample_warnings(recipe),
-                    *_identity_warnings(recipe, card, folders),
-                    *_count_warnings(questions, answers, out, models),
-                    *unjudged,
-                ],
-                leakage=leakage,
-                out_of_headline=out,
-                models=models,
-                questions=questions,
-                answers=answers,
-            )
-            results.save(recipe.run_dir / "evaluation" / _folder_name(name, path))
+                for judged, given in answers.items():
+                    step = _step(tell, f"judge on {judged}, {name}", sum(answer.sql is not None for answer in given))
+                    if why := judge_answers(recipe.evaluation.judge, of.questions, given, step):
+                        unjudged.append(f"{judged} was not judged: {why}")
+            notes = [*gate.warnings, *model.warnings, *_sample_warnings(recipe)]
+            settings = read_settings(recipe, card, of.path, folders, gate.sandbox, limit)
+            results = conclude(recipe, card, of, answers, folders, folders, notes, settings)
+            results.warnings += unjudged
+            results.save(recipe.run_dir / "evaluation" / of.folder)
             every.append(results)
     return every
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A set of questions whose gold queries were run."""
+
+    name: str
+    path: Path
+    questions: list[Question]
+    golds: list[Gold]
+    leakage: Leakage | None
+
+    @property
+    def folder(self) -> str:
+        """Where what comes of it is kept, beside that of other sets."""
+        return _folder_name(self.name, self.path)
+
+    def score(
+        self, gate: Gate, predictions: Mapping[str, Sequence[Prediction]], tell: Progress
+    ) -> dict[str, list[Answer]]:
+        """Verdicts, by model; see `sqlft.evaluation.scoring`."""
+        step = _step(tell, f"verdicts, {self.name}", len(self.questions))
+        return score(gate, self.questions, self.golds, predictions, step)
+
+
+def open_database(recipe: Recipe, card: SchemaCard) -> Gate:
+    """The gate to the recipe's database, for the card's tables, on the recipe's day."""
+    section = recipe.database
+    return open_gate(
+        section.dsn,
+        limits=section.limits,
+        tables=card.table_names,
+        sandbox=section.sandbox,
+        date=recipe.prompt.date,
+    )
+
+
+def ask_gold(
+    gate: Gate, name: str, path: Path, examples: Sequence[Example], seen: Sequence[Path], tell: Progress
+) -> Asked:
+    """Runs gold queries, and looks for their questions in the files that a model has seen."""
+    questions, golds = check_gold(gate, examples, _step(tell, f"gold queries, {name}", len(examples)))
+    return Asked(name, path, questions, golds, find_leaks(questions, seen))
+
+
+def conclude(
+    recipe: Recipe,
+    card: SchemaCard,
+    asked: Asked,
+    answers: dict[str, list[Answer]],
+    folders: Mapping[str, Path],
+    adapter_of: Mapping[str, Path],
+    notes: Sequence[str],
+    settings: dict[str, Any],
+) -> Results:
+    """Counts what came of a set of questions, and says what must be known beside the figures.
+
+    Args:
+        recipe: The run.
+        card: Its schema card.
+        asked: The questions.
+        answers: By model, the one that all are compared with first.
+        folders: Adapters by name.
+        adapter_of: Their folders by model.
+        notes: Warnings of gate and model.
+        settings: See `read_settings`.
+    """
+    questions, leakage = asked.questions, asked.leakage
+    models, out = figures(questions, answers, {name: str(folder) for name, folder in adapter_of.items()})
+    return Results(
+        run=recipe.name,
+        on=asked.name if asked.name in ("golden", *SPLITS) else asked.path.stem,
+        created=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
+        settings=settings,
+        banner=_banner(recipe, folders, leakage, len(questions)),
+        warnings=[
+            *_leakage_warnings(leakage, questions),
+            *notes,
+            *_identity_warnings(recipe, card, folders),
+            *_count_warnings(questions, answers, out, models),
+        ],
+        leakage=leakage,
+        out_of_headline=out,
+        models=models,
+        questions=questions,
+        answers=answers,
+    )
 
 
 def load_model(recipe: Recipe, folders: Mapping[str, Path], tell: Progress) -> LocalModel:
@@ -190,7 +254,8 @@ def name_adapters(adapters: Sequence[Path | str]) -> dict[str, Path]:
     return named
 
 
-def _training_files(recipe: Recipe, folders: Mapping[str, Path]) -> list[Path]:
+def training_files(recipe: Recipe, folders: Mapping[str, Path]) -> list[Path]:
+    """What the run, and the run of each adapter, trains on, where it is there."""
     files = [recipe.run_dir / "dataset" / "train.jsonl", *(_training_file(folder) for folder in folders.values())]
     return list({file.resolve(): file for file in files if file.is_file()}.values())
 
@@ -280,9 +345,10 @@ def _count_warnings(
     return warnings
 
 
-def _settings(
+def read_settings(
     recipe: Recipe, card: SchemaCard, path: Path, folders: Mapping[str, Path], sandbox: str, limit: int | None
 ) -> dict[str, Any]:
+    """All that the figures depend on."""
     return {
         "base": recipe.base,
         "model": recipe.model.model_dump(mode="json", exclude={"base"}),

@@ -121,6 +121,9 @@ class ModelFigures(BaseModel):
         by: `strict` by 'level', 'tag' and 'template', where examples carry them.
         against_base: None for the base itself.
         data_dependent: Matches that a neighbour database took away, see `sqlft.evaluation.stress`.
+        attempts: Answers that were asked for.
+        dollars: What they cost; None where no price is known.
+        dollars_per_right: What the questions of the headline cost, for each of them that is right.
     """
 
     name: str
@@ -141,6 +144,9 @@ class ModelFigures(BaseModel):
     completion_tokens: int
     seconds: float
     cut: int = Field(description="answers that ended at max_new_tokens")
+    attempts: int = 0
+    dollars: float | None = None
+    dollars_per_right: float | None = None
 
 
 class Results(BaseModel):
@@ -212,7 +218,7 @@ def figures(
 
     Args:
         questions: In order.
-        answers: By model, the base first, each in the questions' order.
+        answers: By model, each in the questions' order; the first one is the base that others are compared with.
         adapters: Path of each model's adapter, the base left out.
 
     Returns:
@@ -220,18 +226,19 @@ def figures(
     """
     out = left_out(questions, answers)
     kept = [index for index in range(len(questions)) if index not in out]
-    base = answers[BASE]
+    first, base = next(iter(answers.items()))
     rows = []
     for name, given in answers.items():
         judged = [a.judge.right for a in given if a.judge and a.judge.right is not None]
         leaked = any(question.leaked for question in questions)
+        right = _share(given[i].verdict.strict for i in kept)
         rows.append(
             ModelFigures(
                 name=name,
                 adapter=adapters.get(name),
                 validity=_share(a.runs for a in given),
                 no_sql=_share(a.sql is None for a in given),
-                strict=_share(given[i].verdict.strict for i in kept),
+                strict=right,
                 relaxed=_share(given[i].verdict.relaxed for i in kept),
                 exact=_share(a.exact for a in given),
                 judge=_share(judged) if judged else None,
@@ -244,13 +251,16 @@ def figures(
                     "template": _breakdown(questions, given, kept, lambda q: [q.template] if q.template else []),
                 },
                 against_base=None
-                if name == BASE
-                else difference(name, BASE, ((given[i].verdict.strict, base[i].verdict.strict) for i in kept)),
+                if name == first
+                else difference(name, first, ((given[i].verdict.strict, base[i].verdict.strict) for i in kept)),
                 data_dependent=sum("data_dependent" in given[i].verdict.reasons for i in kept),
                 prompt_tokens=sum(a.prompt_tokens for a in given),
                 completion_tokens=sum(a.completion_tokens for a in given),
                 seconds=sum(a.seconds for a in given),
                 cut=sum(not a.stopped for a in given),
+                attempts=sum(a.attempts for a in given),
+                dollars=_dollars(given),
+                dollars_per_right=_each(_dollars([given[i] for i in kept]), right.k),
             )
         )
     return rows, dict(Counter(out.values()))
@@ -281,6 +291,15 @@ def outcome(answer: Answer) -> Outcome:
     if answer.sql is None:
         return "no_sql"
     return "mismatch" if answer.runs else "invalid"
+
+
+def _dollars(given: Sequence[Answer]) -> float | None:
+    prices = [answer.dollars for answer in given]
+    return None if None in prices else sum(price or 0.0 for price in prices)
+
+
+def _each(dollars: float | None, right: int) -> float | None:
+    return dollars / right if dollars is not None and right else None
 
 
 def _share(hits: Iterable[bool]) -> Share:

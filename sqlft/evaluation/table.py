@@ -30,6 +30,45 @@ def results_table(results: Results) -> Group:
     for measure, cells in rows.items():
         if any(cells):
             table.add_row(measure, *cells)
+    return _framed(table, results)
+
+
+def ladder_table(results: Results) -> Group:
+    """One row a step: its share with the interval, the paired test against the first step, and what it took."""
+    table = Table(title=f"{results.run} on {results.on}: {len(results.questions)} questions", title_justify="left")
+    heads = (
+        "right",
+        "95% interval",
+        f"against {results.base.name}",
+        "SQL runs",
+        "attempts",
+        "tokens",
+        "s",
+        "$ a right one",
+    )
+    table.add_column("step", overflow="fold")
+    for head in heads:
+        table.add_column(Text(head), justify="right")
+    asked = max(1, len(results.questions))
+    for step in results.models:
+        tokens = f"{step.prompt_tokens / asked:,.0f} + {step.completion_tokens / asked:,.0f}"
+        table.add_row(
+            Text(step.name),
+            _share(step.strict),
+            f"{100 * step.strict.low:.1f} to {100 * step.strict.high:.1f}%",
+            _difference(step).replace("\n", ", "),
+            percent(step.validity.value),
+            f"{step.attempts / asked:.2f}",
+            tokens,
+            f"{step.seconds / asked:.2f}",
+            "–" if step.dollars_per_right is None else f"{step.dollars_per_right:.2g}",
+        )
+    table.caption = "attempts, tokens (prompt + completion) and seconds of a question"
+    table.caption_justify = "left"
+    return _framed(table, results)
+
+
+def _framed(table: Table, results: Results) -> Group:
     banner = [Text(results.banner, style="bold red")] if results.banner else []
     return Group(*banner, table, *(Text(f"! {warning}", style="yellow") for warning in results.warnings))
 

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint, asked for JSON of a given shape: the way to the teacher and to the judge.
+"""An OpenAI-compatible endpoint: asked for JSON of a given shape by teacher and judge, for plain answers by the ladder.
 
 Faults that pass (429, 5xx, time-outs, cut connections) are waited out, as long as the server's Retry-After says where
 it says so. An endpoint that does not know structured output is asked for plain JSON instead. The key comes from
@@ -30,6 +30,7 @@ from sqlft.inference.completion import Completion, answer_format, answer_shape, 
 from sqlft.inference.faults import Garbled, explain, passes, refuses_schema, retry_after
 from sqlft.inference.prices import Cost, Meter
 from sqlft.problems import Problem, SqlftError, WrongUse
+from sqlft.recipe import Generation
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "no-key-needed"
@@ -42,6 +43,7 @@ CLIENTS = 8
 
 T = TypeVar("T", bound=BaseModel)
 R = TypeVar("R")
+Item = TypeVar("Item")
 Chat = list[dict[str, str]]
 
 
@@ -147,6 +149,13 @@ class Endpoint:
                 break
         raise MalformedAnswer(f"{self.model} at {self.url} did not answer with the JSON asked for: {fault}", total)
 
+    async def write(self, messages: Chat, generation: Generation) -> tuple[Completion, Cost]:
+        """The answer in the model's own words. Raises as `ask`, but for MalformedAnswer."""
+        decoding = {"temperature": generation.temperature, "top_p": generation.top_p}
+        request = {"model": self.model, "messages": messages, **decoding, "max_tokens": generation.max_new_tokens}
+        completion = await self._post(request)
+        return completion, self._count(messages, completion)
+
     async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> Completion:
         structured = self.structured
         request: dict[str, Any] = {"model": self.model, "messages": messages, "temperature": temperature}
@@ -157,6 +166,15 @@ class Endpoint:
             shape = json.dumps(answer_shape(schema))
             asked = f"Answer with one JSON object of this schema and nothing else:\n{shape}"
             request["messages"] = [*messages[:-1], {**last, "content": f"{last['content']}\n\n{asked}"}]
+        try:
+            return await self._post(request)
+        except SqlftError as error:
+            if structured and refuses_schema(error.__cause__):
+                self.structured = False
+                return await self._complete(messages, schema, temperature)
+            raise
+
+    async def _post(self, request: dict[str, Any]) -> Completion:
         retrying = AsyncRetrying(
             retry=retry_if_exception(passes),
             wait=self._wait,
@@ -167,9 +185,6 @@ class Endpoint:
         try:
             return await retrying(self._send, request)
         except (openai.APIError, Garbled) as error:
-            if structured and refuses_schema(error):
-                self.structured = False
-                return await self._complete(messages, schema, temperature)
             raise explain(error, self.url, self.model, self._key) from error
 
     async def _send(self, request: dict[str, Any]) -> Completion:
@@ -220,23 +235,34 @@ def ask_all(
         SqlftError: As `Endpoint.ask`, but for MalformedAnswer, which stands in its place in the list.
     """
 
-    async def all_of_them() -> list[Answer[T] | MalformedAnswer]:
-        free, done = asyncio.Semaphore(concurrency), 0
+    done = itertools.count(1)
 
-        async def one(chat: Chat) -> Answer[T] | MalformedAnswer:
-            nonlocal done
-            answer: Answer[T] | MalformedAnswer
+    async def one(chat: Chat) -> Answer[T] | MalformedAnswer:
+        answer: Answer[T] | MalformedAnswer
+        try:
+            answer = await endpoint.ask(chat, schema=schema, temperature=temperature)
+        except MalformedAnswer as error:
+            answer = error
+        progress(next(done))
+        return answer
+
+    return for_each(endpoint, chats, one, concurrency)
+
+
+def for_each(
+    endpoint: Endpoint, items: Sequence[Item], ask: Callable[[Item], Coroutine[Any, Any, R]], concurrency: int = 16
+) -> list[R]:
+    """What `ask` gives for each item, in order, `concurrency` of them at a time; closes the endpoint."""
+
+    async def all_of_them() -> list[R]:
+        free = asyncio.Semaphore(concurrency)
+
+        async def one(item: Item) -> R:
             async with free:
-                try:
-                    answer = await endpoint.ask(chat, schema=schema, temperature=temperature)
-                except MalformedAnswer as error:
-                    answer = error
-            done += 1
-            progress(done)
-            return answer
+                return await ask(item)
 
         async with endpoint:
-            return await asyncio.gather(*map(one, chats))
+            return await asyncio.gather(*map(one, items))
 
     return run_async(all_of_them())
 

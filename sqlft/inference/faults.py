@@ -43,7 +43,7 @@ def retry_after(error: BaseException | None) -> float | None:
         return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
 
 
-def refuses_schema(error: Exception) -> bool:
+def refuses_schema(error: BaseException | None) -> bool:
     """The endpoint does not know structured output."""
     if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
         return False

@@ -24,13 +24,18 @@ from sqlft.records import Example, Prediction
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer to one chat. `seconds` is its batch's wall time divided by the batch's answers."""
+    """One answer to one chat. `seconds` is its batch's wall time divided by the batch's answers, or an endpoint's own.
+
+    Attributes:
+        cached_tokens: The part of the prompt that an endpoint had read before, and charges less for.
+    """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     seconds: float
     stopped: bool
+    cached_tokens: int = 0
 
 
 class LocalModel:
@@ -90,6 +95,7 @@ class LocalModel:
         ids: Sequence[str] | None = None,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
+        keep: Callable[[int, list[Answer]], None] | None = None,
     ) -> list[list[Answer]]:
         """Answers chats, `generation.samples` times each.
 
@@ -101,6 +107,7 @@ class LocalModel:
             ids: What to call each chat in an error.
             seed: Of the sampling.
             progress: Called with the number of chats that a batch finished.
+            keep: Called with each chat's place and answers, as soon as its batch is done.
 
         Raises:
             WrongUse: Chats that do not leave room for the answer, all at once.
@@ -122,6 +129,8 @@ class LocalModel:
                     found = self._answer([rows[index] for index in batch], generation, adapter)
                     for index, own in zip(batch, found, strict=True):
                         answers[index] = own
+                        if keep:
+                            keep(index, own)
                     if progress:
                         progress(len(batch))
         return answers

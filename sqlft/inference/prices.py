@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 PRICES_OF = "2026-06-21"
 """When third parties read these off the public list."""
-PRICES = {  # dollars for a million tokens: prompt, cached prompt, completion
+Prices = tuple[float, float, float]
+"""Dollars for a million tokens: prompt, cached prompt, completion."""
+PRICES: dict[str, Prices] = {
     "gpt-4o": (2.50, 1.25, 10.00),
     "gpt-4o-mini": (0.15, 0.075, 0.60),
     "gpt-4.1": (2.00, 0.50, 8.00),
@@ -18,9 +20,17 @@ PRICES = {  # dollars for a million tokens: prompt, cached prompt, completion
 }
 
 
-def price_of(model: str) -> tuple[float, float, float] | None:
+def price_of(model: str) -> Prices | None:
     """The model's prices, a dated snapshot (`gpt-4o-2024-08-06`) at its family's; None where they are not known."""
     return PRICES.get(re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model))
+
+
+def add_up(prices: Prices | None, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float | None:
+    """Dollars for so many tokens, `cached_tokens` being a part of `prompt_tokens`; None without prices."""
+    if prices is None:
+        return None
+    fresh = prompt_tokens - cached_tokens
+    return (fresh * prices[0] + cached_tokens * prices[1] + completion_tokens * prices[2]) / 1e6
 
 
 @dataclass(frozen=True)
@@ -61,13 +71,9 @@ class Meter:
         self.dollars = None if price_of(self.model) is None else 0.0
 
     def price(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float | None:
-        """Dollars for so many tokens, `cached_tokens` being a part of `prompt_tokens`."""
-        prices = price_of(self.model)
-        if prices is None:
-            return None
-        fresh = prompt_tokens - cached_tokens
-        dollars = (fresh * prices[0] + cached_tokens * prices[1] + completion_tokens * prices[2]) / 1e6
-        return self.share * dollars
+        """`add_up` at the model's own prices, and this meter's share of them."""
+        dollars = add_up(price_of(self.model), prompt_tokens, cached_tokens, completion_tokens)
+        return None if dollars is None else self.share * dollars
 
     @property
     def exhausted(self) -> bool:

@@ -45,7 +45,7 @@ def tokenize_chats(
 
     Args:
         tokenizer: With the chat template of its model.
-        chats: From `sqlft.prompts.render_chat`; with an assistant's turn for training, without one for inference.
+        chats: From `sqlft.prompts.render_chat`; for training with an assistant's turn at the end.
         ids: What to call each chat in an error.
         date: The template's `date_string`, pinned by the recipe.
         context: Tokens that the model can hold.
@@ -57,7 +57,8 @@ def tokenize_chats(
     """
     special = set(tokenizer.all_special_tokens) | set(tokenizer.get_added_vocab())
     day = date_string(date)
-    prompts = _ids(tokenizer, [[m for m in chat if m["role"] != "assistant"] for chat in chats], day, True)
+    asked = [chat[:-1] if chat[-1]["role"] == "assistant" else chat for chat in chats]
+    prompts = _ids(tokenizer, asked, day, True)
     wholes = _ids(tokenizer, chats, day, False)
     rows, problems = [], []
     for chat, name, prompt, whole in zip(chats, ids, prompts, wholes, strict=True):

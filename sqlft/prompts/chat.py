@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -28,7 +29,9 @@ def render_prompt(name: str, **values: Any) -> str:
     return _environment().get_template(f"{name}.jinja").render(**values).strip()
 
 
-def render_chat(card: SchemaCard, question: str, prompt: Prompt, sql: str | None = None) -> list[dict[str, str]]:
+def render_chat(
+    card: SchemaCard, question: str, prompt: Prompt, sql: str | None = None, shown: Sequence[tuple[str, str]] = ()
+) -> list[dict[str, str]]:
     """The chat about one question: system (schema), user (question) and, for training, assistant (SQL).
 
     Args:
@@ -37,9 +40,13 @@ def render_chat(card: SchemaCard, question: str, prompt: Prompt, sql: str | None
         question: The user's words, untouched.
         prompt: The recipe's `prompt` section. `date_string(prompt.date)` goes to the chat template beside it.
         sql: The answer; None leaves the assistant's turn to the model.
+        shown: Questions and their SQL that stand before it, as turns of their own.
     """
     system = render_prompt("system", card=card, full=prompt.card == "full", format_clause=prompt.format_clause)
-    messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+    messages = [{"role": "system", "content": system}]
+    for before, answer in shown:
+        messages += [{"role": "user", "content": before}, {"role": "assistant", "content": answer}]
+    messages.append({"role": "user", "content": question})
     if sql is not None:
         messages.append({"role": "assistant", "content": sql})
     return messages

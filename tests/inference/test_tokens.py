@@ -41,6 +41,14 @@ def test_one_bos_the_pinned_date_and_the_end_token_last(tokenizer):
     assert row.completion[-1] == tokenizer.eos_token_id != tokenizer.pad_token_id
 
 
+def test_turns_before_the_last_belong_to_the_prompt_whether_it_is_answered_or_not(tokenizer):
+    shown = [*chat("How many?", "SELECT 7"), {"role": "user", "content": "And in France?"}]
+    (asked,) = tokenize(tokenizer, shown)
+    (answered,) = tokenize(tokenizer, [*shown, {"role": "assistant", "content": "SELECT 8"}])
+    assert asked.prompt == answered.prompt and "SELECT 7" in tokenizer.decode(asked.prompt)
+    assert tokenizer.decode(answered.completion) == "SELECT 8<|eot_id|>"
+
+
 def test_training_and_inference_see_the_same_prompt(tokenizer):
     (asked,), (answered,) = tokenize(tokenizer, chat("How many?")), tokenize(tokenizer, chat("How many?", "SELECT 1"))
     assert asked.prompt == answered.prompt and asked.completion == []

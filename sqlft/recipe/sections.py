@@ -1,25 +1,14 @@
-"""The recipe: one YAML file that describes a whole run, parsed strictly.
-
-Unknown keys, wrong types and impossible combinations are collected and raised together, each with file and line, what
-was given, why it cannot be and what to write. Paths in a recipe are relative to the recipe's own folder; run folders
-to the working directory. Secrets come from the environment alone.
-"""
+"""What a recipe may say: a model for each of its sections."""
 
 from __future__ import annotations
 
 import datetime
-import difflib
-import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
-
-from sqlft.problems import Problem, WrongUse
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 
 class Section(BaseModel):
@@ -188,6 +177,56 @@ class Judge(_Endpoint):
     model: str
 
 
+class Embedder(_Endpoint):
+    """Who turns questions into vectors."""
+
+    model: str = "text-embedding-3-small"
+
+
+class Agent(Section):
+    """What an agent does beside asking once, and what its tokens and seconds cost."""
+
+    shots: int = Field(3, gt=0, description="seeds that few_shot and rag show")
+    reflections: int = Field(2, gt=0, description="times that an error or an empty result is handed back, at most")
+    samples: int = Field(5, gt=1, description="answers to one question that are voted on")
+    temperature: float = Field(0.7, gt=0, le=2, description="of those samples")
+    embeddings: Embedder | None = Field(None, description="rag finds the nearest seeds with it; with BM25 where null")
+    gpu_hour_usd: float | None = Field(None, gt=0, description="what an hour of this machine costs")
+    prices: dict[str, tuple[float, float, float]] = Field(
+        default_factory=dict, description="dollars for a million tokens by model: prompt, cached prompt, completion"
+    )
+
+
+StepName = Literal[
+    "zero_shot", "few_shot", "reason", "reflect", "rag", "rag+reflect", "adapter", "adapter+reflect", "adapter+vote"
+]  # fmt: skip
+
+
+class Step(_Endpoint):
+    """A step of the ladder: on the local base, or on an endpoint's `model`."""
+
+    step: StepName
+    model: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return {"step": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _place(self) -> Step:
+        if self.base_url and not self.model:
+            raise ValueError("base_url without model says not what to ask there. Write model: its name")
+        if self.model and "adapter" in self.step:
+            raise ValueError("an adapter is loaded on the local base. Write zero_shot for a model that is served tuned")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return f"{self.step} {self.model}" if self.model else self.step
+
+
 class Evaluation(Section):
     questions: list[Path] = Field(
         default_factory=list, description="sets that will be asked beside the golden one: nothing of them is trained on"
@@ -195,6 +234,9 @@ class Evaluation(Section):
     judge: Judge | None = None
     stress: int = Field(0, ge=0, description="neighbour databases on which matches are tried again")
     stress_rows: int = Field(10_000, gt=0, description="rows of each table that a neighbour is made of")
+    ladder: list[Step] = Field(
+        default_factory=list, description="what `sqlft ladder` measures: names, or {step, model, base_url}; [] is all"
+    )
 
 
 class Recipe(Section):
@@ -219,6 +261,7 @@ class Recipe(Section):
     lora: Lora = Field(default_factory=Lora)
     training: dict[str, Any] = Field(default_factory=dict, description="TRL SFTConfig's own keys, checked by it")
     generation: Generation = Field(default_factory=Generation)
+    agent: Agent = Field(default_factory=Agent)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     allow_leakage: bool = Field(
         False, description="train although train.jsonl holds golden questions; every report then says so in red"
@@ -255,111 +298,3 @@ class Recipe(Section):
             if folder.is_dir():
                 return str(folder)
         return self.model.base
-
-
-def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
-    """Reads and checks a recipe.
-
-    Args:
-        path: A YAML file.
-        overrides: `KEY.SUBKEY=VALUE` each, the value read as YAML.
-
-    Raises:
-        WrongUse: All problems together.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
-        places = list(_lines(yaml.compose(text, Loader=yaml.SafeLoader)))
-    except OSError as error:
-        raise WrongUse(
-            Problem(str(path), "recipe", str(error.strerror), "Write the path of a recipe; `sqlft init` makes one.")
-        ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a 30th of February
-        raise WrongUse(Problem(str(path), "recipe", "not YAML: " + " ".join(str(error).split()))) from error
-    if not isinstance(document, dict):
-        raise WrongUse(Problem(str(path), "recipe", "not a mapping of sections", "Begin with `schema: schema.yaml`."))
-    lines = dict(places)
-    problems = [
-        Problem(f"{path}:{line}", f"`{'.'.join(place)}`", "it stands here a second time", "Write it once.")
-        for number, (place, line) in enumerate(places)
-        if place in dict(places[:number])
-    ]
-    for override in overrides:
-        if problem := _override(document, override):
-            problems.append(problem)
-    try:
-        recipe = Recipe.model_validate(document)
-    except ValidationError as error:
-        problems += [_problem(path, lines, e) for e in error.errors()]
-        raise WrongUse(problems) from error
-    if problems:
-        raise WrongUse(problems)
-    recipe._path = path
-    recipe._overrides = tuple(overrides)
-    recipe._places = lines
-    recipe.name = recipe.name or path.stem
-    for key in ("schema_", "seeds", "golden", "imported"):
-        if (given := getattr(recipe, key)) is not None:
-            setattr(recipe, key, Path(os.path.normpath(path.parent / given)))
-    asked = recipe.evaluation
-    asked.questions = [Path(os.path.normpath(path.parent / given)) for given in asked.questions]
-    return recipe
-
-
-def _lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            place = (*prefix, str(key.value))
-            yield place, key.start_mark.line + 1
-            yield from _lines(value, place)
-
-
-def _override(document: dict[str, Any], override: str) -> Problem | None:
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        return Problem("command line", override, "not an override", "Write KEY.SUBKEY=VALUE.")
-    *sections, last = key.split(".")
-    place: Any = document
-    for section in sections:
-        if place.get(section) is None:
-            place[section] = {}
-        place = place[section]
-        if not isinstance(place, dict):
-            return Problem("command line", override, f"{section} has no keys of its own")
-    try:
-        place[last] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return Problem("command line", override, "the value is not YAML", "Quote it.")
-    return None
-
-
-def _problem(path: Path, lines: dict[tuple[str, ...], int], error: Any) -> Problem:
-    place = tuple(str(part) for part in error["loc"])
-    line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
-    where = f"{path}:{line}" if line else str(path)
-    key = ".".join(place)
-    if error["type"] == "extra_forbidden":
-        known = _keys(place[:-1])
-        near = difflib.get_close_matches(place[-1], known, n=1)
-        advice = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
-        return Problem(where, f"`{key}`", "there is no such key", advice)
-    if error["type"] == "missing":
-        return Problem(where, f"`{key}`", "it is missing", f"Write `{place[-1]}: …`.")
-    message = error["msg"].removeprefix("Value error, ")
-    given = error["input"]
-    what = f"`{key}`" if isinstance(given, dict | BaseModel) else f"`{key}: {given}`"
-    return Problem(where, what, message[0].lower() + message[1:])
-
-
-def _keys(place: Sequence[str]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for name in place:
-        found = [f for key, f in model.model_fields.items() if name in (key, f.alias)]
-        kinds = [found[0].annotation, *get_args(found[0].annotation)] if found else []
-        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if not models:
-            return []
-        model = models[0]
-    return [field.alias or key for key, field in model.model_fields.items()]

@@ -1,0 +1,180 @@
+"""The ladder: what each way of asking is worth by itself, on the same questions, and what a right answer costs.
+
+What was written is kept in runs/NAME/ladder/responses.jsonl under a hash of the model, the adapter's weights, the chat
+and the decoding: a second run writes nothing, and one that was killed goes on. Steps share what they have in common:
+the first round of `reflect` is `zero_shot`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+from sqlft.agent import Agent, Bm25, EndpointWriter, LocalWriter, Remembered, VectorSearch, Way, Writer
+from sqlft.card import SchemaCard
+from sqlft.database import Gate
+from sqlft.dataset.journal import Journal
+from sqlft.evaluation.pipeline import (
+    Progress,
+    ask_gold,
+    conclude,
+    load_model,
+    name_adapters,
+    open_database,
+    read_settings,
+    training_files,
+)
+from sqlft.evaluation.questions import read_questions
+from sqlft.evaluation.results import Results
+from sqlft.inference import LocalModel
+from sqlft.problems import Problem, WrongUse
+from sqlft.recipe import Recipe, Step, StepName
+from sqlft.records import Example, Prediction, read_examples
+
+Load = Callable[[], LocalModel]
+
+
+def climb(
+    recipe: Recipe,
+    adapter: Path | str | None = None,
+    on: str = "golden",
+    limit: int | None = None,
+    *,
+    rescore: bool = False,
+    progress: Progress | None = None,
+) -> Results:
+    """Measures each step of `evaluation.ladder`; results.json and predictions.jsonl go to runs/NAME/ladder/QUESTIONS.
+
+    Args:
+        recipe: The run.
+        adapter: An adapter's folder or a run's name, for the steps that want one.
+        on: As for `evaluate`.
+        limit: Only the first so many questions.
+        rescore: Run the kept predictions once more and compare them anew; nobody is asked anything.
+        progress: Called as the work goes on.
+
+    Raises:
+        WrongUse: Questions, steps or an adapter that cannot be; nothing kept to rescore.
+        SqlftError: The database, the base or an endpoint fails; what was written until then is kept.
+    """
+    tell = progress or (lambda stage, done, of, note: None)
+    path, examples = read_questions(recipe, on, limit)
+    folders = name_adapters([adapter] if adapter else [])
+    steps = choose_steps(recipe, bool(folders))
+    card = SchemaCard.load(recipe.schema_)
+    with open_database(recipe, card) as gate:
+        seen = [*training_files(recipe, folders), *([recipe.seeds] if any(map(_shows_seeds, steps)) else [])]
+        asked = ask_gold(gate, on, path, examples, seen, tell)
+        place, notes = recipe.run_dir / "ladder" / asked.folder, [*gate.warnings]
+        if rescore:
+            predictions = _kept(place, examples)
+        else:
+            loaded: list[LocalModel] = []
+
+            def load() -> LocalModel:
+                loaded.extend([] if loaded else [load_model(recipe, folders, tell)])
+                return loaded[0]
+
+            predictions = _ask(recipe, steps, examples, folders, card, gate, load, tell)
+            notes += [note for model in loaded for note in model.warnings]
+        answers = asked.score(gate, predictions, tell)
+        adapter_of = {step.name: folder for step in steps if "adapter" in step.step for folder in folders.values()}
+        settings = read_settings(recipe, card, path, folders, gate.sandbox, limit)
+        settings |= {"agent": recipe.agent.model_dump(mode="json"), "ladder": [s.model_dump() for s in steps]}
+        results = conclude(recipe, card, asked, answers, folders, adapter_of, notes, settings)
+    results.save(place)
+    return results
+
+
+def choose_steps(recipe: Recipe, adapter: bool) -> list[Step]:
+    """The recipe's steps; all that there are, where it names none and as far as there is an adapter.
+
+    Raises:
+        WrongUse: A step is named twice, or wants an adapter that is not there.
+    """
+    where = recipe.where("evaluation", "ladder")
+    steps = recipe.evaluation.ladder
+    if not steps:
+        names = [name for name in get_args(StepName) if adapter or "adapter" not in name]
+        return [Step(step=name) for name in names]
+    problems = [
+        Problem(where, f"step {name}", "it stands there more than once", "Write it once.")
+        for name, times in Counter(step.name for step in steps).items()
+        if times > 1
+    ]
+    problems += [
+        Problem(where, f"step {step.name}", "there is no adapter", "Write --adapter, or leave the step out.")
+        for step in steps
+        if "adapter" in step.step and not adapter
+    ]
+    if problems:
+        raise WrongUse(problems)
+    return steps
+
+
+def way_of(step: StepName, recipe: Recipe) -> Way:
+    """What a step's agent does."""
+    section, parts = recipe.agent, set(step.split("+"))
+    return Way(
+        shots=section.shots if parts & {"few_shot", "rag"} else 0,
+        nearest="rag" in parts,
+        reason="reason" in parts,
+        reflections=section.reflections if "reflect" in parts else 0,
+        samples=section.samples if "vote" in parts else 1,
+    )
+
+
+def _shows_seeds(step: Step) -> bool:
+    return step.step.startswith(("few_shot", "rag"))
+
+
+def _ask(
+    recipe: Recipe,
+    steps: Sequence[Step],
+    examples: Sequence[Example],
+    folders: dict[str, Path],
+    card: SchemaCard,
+    gate: Gate,
+    load: Load,
+    tell: Progress,
+) -> dict[str, list[Prediction]]:
+    seeds = read_examples(recipe.seeds) if any(map(_shows_seeds, steps)) else []
+    questions = {example.id: example.question for example in examples}
+    writers = [_writer(recipe, step, folders, load) for step in steps]
+    greedy = recipe.generation.model_copy(update={"samples": 1})
+    sampled = greedy.model_copy(update={"temperature": greedy.temperature or recipe.agent.temperature})
+    predictions = {}
+    with Journal(recipe.run_dir / "ladder" / "responses.jsonl") as journal:
+        section = recipe.agent.embeddings
+        nearest = VectorSearch(section, seeds, journal) if section else Bm25(seeds)
+        for step, writer in zip(steps, writers, strict=True):
+            name, way = step.name, way_of(step.step, recipe)
+            remembered = Remembered(writer, journal, _telling(tell, f"answers of {name}"))
+            decoding = sampled if way.samples > 1 else greedy
+            agent = Agent(remembered, gate, card, recipe.prompt, decoding, way, seeds, nearest)
+            predictions[name] = agent.answer(questions, name)
+    return predictions
+
+
+def _telling(tell: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, of: tell(stage, done, of, "")
+
+
+def _writer(recipe: Recipe, step: Step, folders: dict[str, Path], load: Load) -> Writer:
+    if step.model:
+        return EndpointWriter(recipe, step.model, step.base_url)
+    return LocalWriter(recipe, next(iter(folders.items())) if "adapter" in step.step else None, load)
+
+
+def _kept(folder: Path, examples: Sequence[Example]) -> dict[str, list[Prediction]]:
+    found = Results.load(folder)
+    if [answer.id for answer in found.questions] != [example.id for example in examples]:
+        why = f"it holds other questions: {len(found.questions)}, and now there are {len(examples)}"
+        raise WrongUse(Problem(str(folder), "--rescore", why, "Run it without --rescore; what was written is kept."))
+    fields = set(Prediction.model_fields)
+    return {
+        model: [Prediction.model_validate(answer.model_dump(include=fields)) for answer in given]
+        for model, given in found.answers.items()
+    }
