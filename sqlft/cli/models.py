@@ -68,6 +68,28 @@ def evaluate(
 
 
 @app.command()
+def diagnose(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or name, after `evaluate`.")],
+    on: Annotated[
+        str, typer.Option(metavar="SET", help="The set of questions: a folder below its evaluation.")
+    ] = "golden",
+    as_json: Json = False,
+) -> None:
+    """Say why answers are wrong. By category, with what training has near them, and slots for `build`."""
+    from sqlft.evaluation.remedy.overview import diagnose_run
+
+    found = diagnose_run(run, on)
+    if as_json:
+        return print_json(found.to_json())
+    from sqlft.console import show
+    from sqlft.evaluation.remedy.table import diagnosis_tables
+
+    show(*diagnosis_tables(found))
+    if found.file:
+        print_notes([f"{found.file} holds slots for `sqlft build RECIPE --from-failures {found.file}`"])
+
+
+@app.command()
 def predict(
     recipe: RecipePath,
     questions: Annotated[

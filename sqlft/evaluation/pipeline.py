@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlft.card import SchemaCard
 from sqlft.database import open_gate
+from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results, figures
@@ -91,7 +92,8 @@ def evaluate_each(
         model = load_model(recipe, folders, tell)
         for (name, path, examples), (questions, gold), leakage in zip(sets, golds, leaks, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
-            answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
+            step = _step(tell, f"verdicts, {name}", len(examples))
+            answers = score(gate, questions, gold, predictions, step, find_flags(card))
             unjudged = []
             if recipe.evaluation.judge:
                 for asked, given in answers.items():
@@ -277,6 +279,8 @@ def _settings(
         "questions": str(path) + ("" if limit is None else f", the first {limit}"),
         "questions_sha256": sha256(path),
         "database": recipe.database.dsn,
+        "schema": str(recipe.schema_),
+        "seeds": str(recipe.seeds),
         "sandbox": sandbox,
         "limits": recipe.database.limits.model_dump(),
         "clock": f"today() is {recipe.prompt.date}",

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlft.comparison import Gold, judge, prepare_gold
 from sqlft.database import QueryError, Result
 from sqlft.dataset.fold import fold_sql
+from sqlft.evaluation.diagnosis import diagnose
 from sqlft.evaluation.results import Answer, Preview, Question
-from sqlft.records import Example, Prediction
+from sqlft.records import Example, Prediction, Verdict
 
 CHUNK = 32
 """Questions whose predictions' results are held at once: a model may well select a whole table for each of them."""
+
+_DECLINES = re.compile(
+    r"\b(can(not|'t)|could not|unable|impossible|unanswerable|(does|do|is|are)(n't| not)"
+    r"|not (possible|available|stored|recorded|known)|no (such|data|information|columns?|tables?)|lacks?|missing)\b",
+    re.IGNORECASE,
+)
 
 Ran = Result | QueryError
 Step = Callable[[int], None]
@@ -32,7 +40,8 @@ def check_gold(gate: Runs, examples: Sequence[Example], step: Step) -> tuple[lis
     """Runs every gold query twice, the second time with one thread: see `sqlft.comparison.prepare_gold`.
 
     A gold query that fails is a 'gold_error', one that differs from itself is 'undetermined' (it cannot be a gold
-    answer), one that returns nothing is 'empty' (agreeing with it proves nothing).
+    answer), one that returns nothing is 'empty' (agreeing with it proves nothing). An empty text is not run: the
+    database cannot answer the question, and the right answer says so.
 
     Args:
         gate: Where SQL is run.
@@ -41,7 +50,7 @@ def check_gold(gate: Runs, examples: Sequence[Example], step: Step) -> tuple[lis
     """
     golds: list[Gold] = []
     for chunk in _chunks(examples):
-        sqls = [example.sql for example in chunk]
+        sqls = [example.sql for example in chunk if example.sql]
         ran: dict[tuple[str, int | None], Ran] = {}
         for threads in (None, 1):
             ran |= zip(((sql, threads) for sql in sqls), gate.run_many(sqls, threads=threads), strict=True)
@@ -52,7 +61,7 @@ def check_gold(gate: Runs, examples: Sequence[Example], step: Step) -> tuple[lis
                 raise found
             return found
 
-        golds += [prepare_gold(sql, run) for sql in sqls]
+        golds += [prepare_gold(example.sql, run) if example.sql else Gold("", None) for example in chunk]
         step(len(golds))
     return [_question(example, gold) for example, gold in zip(examples, golds, strict=True)], golds
 
@@ -63,8 +72,9 @@ def score(
     golds: Sequence[Gold],
     predictions: Mapping[str, Sequence[Prediction]],
     step: Step,
+    flags: frozenset[str] = frozenset(),
 ) -> dict[str, list[Answer]]:
-    """Runs all models' predictions, equal texts once, and compares each with its gold.
+    """Runs all models' predictions, equal texts once, compares each with its gold, and says why the wrong ones are.
 
     Args:
         gate: Where SQL is run.
@@ -72,13 +82,23 @@ def score(
         golds: Likewise.
         predictions: By model, in the questions' order.
         step: Told the number of questions done.
+        flags: See `sqlft.evaluation.diagnosis.diagnose`.
     """
     answers: dict[str, list[Answer]] = {model: [] for model in predictions}
     for chunk in _chunks(range(len(questions))):
         sqls = list(dict.fromkeys(sql for of in predictions.values() for i in chunk if (sql := of[i].sql) is not None))
         ran = dict(zip(sqls, gate.run_many(sqls), strict=True))
         for model, of in predictions.items():
-            answers[model] += [_answer(gate, questions[i], golds[i], of[i], ran.get(of[i].sql or "")) for i in chunk]
+            given = [_answer(gate, questions[i], golds[i], of[i], ran.get(of[i].sql or "")) for i in chunk]
+            for asked, answer in zip((questions[i] for i in chunk), given, strict=True):
+                answer.findings = diagnose(
+                    asked.sql,
+                    answer.sql,
+                    answer.verdict,
+                    columns=(_width(asked.gold_result), _width(answer.result)),
+                    flags=flags,
+                )
+            answers[model] += given
         step(chunk[-1] + 1)
     return answers
 
@@ -99,7 +119,8 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
     result = ran if isinstance(ran, Result) else None
     both_too_large = gold.result is not None and gold.result.too_large and result is not None and result.too_large
     # A hash of a result that is larger than a gold of a few rows is time lost: the counts differ.
-    verdict = judge(gold, ran, prediction.sql or "", (lambda sql: _digest(gate, sql)) if both_too_large else None)
+    digest = (lambda sql: _digest(gate, sql)) if both_too_large else None
+    verdict = judge(gold, ran, prediction.sql or "", digest) if question.sql else _judge_unanswerable(prediction)
     if isinstance(ran, QueryError) and verdict.status == "invalid":
         verdict.evidence = {"code": ran.code, "name": ran.name, "message": ran.message, "hint": ran.hint}
     return Answer(
@@ -109,6 +130,17 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
         exact=prediction.sql is not None and fold_sql(prediction.sql) == fold_sql(question.sql),
         result=None if result is None else Preview.of(result),
     )
+
+
+def _judge_unanswerable(prediction: Prediction) -> Verdict:
+    """Right is an answer without SQL that says why there is none; an answer of anything else is made up."""
+    right = prediction.sql is None and bool(_DECLINES.search(prediction.text))
+    status: Literal["match", "mismatch"] = "match" if right else "mismatch"
+    return Verdict(status=status, strict=right, relaxed=right, reasons=[] if right else ["unanswerable"])
+
+
+def _width(result: Preview | None) -> int:
+    return len(result.columns) if result else 0
 
 
 def _digest(gate: Runs, sql: str) -> tuple[int, str]:
