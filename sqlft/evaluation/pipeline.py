@@ -49,7 +49,7 @@ def evaluate(
     Args:
         recipe: The run.
         adapters: PEFT folders, or names of runs; none asks the base alone.
-        on: 'golden', 'heldout', 'heldout_templates', 'validation', or a path to JSONL or JSON.
+        on: 'golden', 'heldout', 'development', 'heldout_templates', 'validation', or a path to JSONL or JSON.
         limit: Only the first so many questions.
         progress: Called as the work goes on.
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlft.card import SchemaCard
 from sqlft.dataset.slots import Failure
 from sqlft.dataset.slots.axes import axes
+from sqlft.dataset.template_teacher import bare
 from sqlft.evaluation.diagnosis.categories import LABELS, Category, Finding
 from sqlft.records import Example
 
@@ -60,15 +61,11 @@ def _tables(sql: str, card: SchemaCard) -> tuple[str, ...]:
 
 def _terms(sql: str, card: SchemaCard) -> tuple[str, ...]:
     """Terms whose definition stands in the SQL, the longest first; what is part of a longer one is left out."""
-    text = _bare(sql)
-    found = [(term.term, _bare(term.metric or term.condition)) for term in card.glossary]
+    text = bare(sql)
+    found = [(term.term, bare(term.metric or term.condition)) for term in card.glossary]
     found = sorted(((term, said) for term, said in found if said and said in text), key=lambda item: -len(item[1]))
     kept: list[tuple[str, str]] = []
     for term, said in found:
         if not any(said in longer for _, longer in kept):
             kept.append((term, said))
     return tuple(term for term, _ in kept)
-
-
-def _bare(sql: str) -> str:
-    return " ".join(re.sub(r"\b\w+\.(?=\w)", "", sql).split()).lower()
