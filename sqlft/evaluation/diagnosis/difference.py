@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sqlft.evaluation.diagnosis.categories import Category, Finding
 from sqlft.evaluation.diagnosis.conditions import Condition, blind, plain
-from sqlft.evaluation.diagnosis.shape import Aggregate, Item, Shape
+from sqlft.evaluation.diagnosis.expressions import Aggregate
+from sqlft.evaluation.diagnosis.shape import Item, Shape
 
 _COUNTS = ("count", "uniqexact", "uniq")
 _LITERAL = re.compile(r"'[^']*'|\b\d+(\.\d+)?\b")

@@ -72,6 +72,7 @@ def named(gold: str, sql: str) -> set[str]:
         (f"SELECT count() {JOINED}", f"SELECT count() {S}", "wrong_join"),
         (f"SELECT count() {JOINED}", f"SELECT count() {JOINED.replace('JOIN', 'LEFT JOIN')}", "wrong_join"),
         (f"SELECT count() {JOINED}", f"SELECT count() {JOINED.replace('= u.user_id', '= u.age')}", "wrong_join"),
+        (f"SELECT id {S} INTERSECT SELECT id {U}", f"SELECT id {S} EXCEPT SELECT id {U}", "wrong_join"),
         (
             f"SELECT os, count() AS n {S} GROUP BY os ORDER BY n DESC",
             f"SELECT os, count() AS n {S} GROUP BY os ORDER BY n",
