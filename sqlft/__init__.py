@@ -156,7 +156,7 @@ def evaluate(
     Args:
         recipe: A recipe, or the path of one.
         adapters: Adapter folders, or names of runs; the base alone where there are none.
-        on: 'golden', 'heldout', 'heldout_templates', 'validation', or the path of a file of questions.
+        on: 'golden', 'heldout', 'development', 'heldout_templates', 'validation', or the path of a file of questions.
         overrides: `KEY.SUBKEY=VALUE` each, for a path.
 
     Raises:

@@ -18,7 +18,8 @@ from sqlft.records import Prediction
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
 COMMANDS = (
-    "init check build import-log import lint train evaluate ladder predict score query demo shop recipe version"
+    "init check build import-log import lint train evaluate ladder diagnose improve predict score query demo shop "
+    "recipe version"
 ).split()
 
 

@@ -98,6 +98,52 @@ def ladder(
 
 
 @app.command()
+def diagnose(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or name, after `evaluate`.")],
+    on: Annotated[
+        str, typer.Option(metavar="SET", help="The set of questions: a folder below its evaluation.")
+    ] = "golden",
+    as_json: Json = False,
+) -> None:
+    """Say why answers are wrong. By category, with what training has near them, and slots for `build`."""
+    from sqlft.evaluation.remedy.overview import diagnose_run
+
+    found = diagnose_run(run, on)
+    if as_json:
+        return print_json(found.to_json())
+    from sqlft.console import show
+    from sqlft.evaluation.remedy.table import diagnosis_tables
+
+    show(*diagnosis_tables(found))
+    if found.file:
+        print_notes([f"{found.file} holds slots for `sqlft build RECIPE --from-failures {found.file}`"])
+
+
+@app.command()
+def improve(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    target: Annotated[float, typer.Option(min=0, max=1, help="Share of right answers at which it stops.")] = 0.95,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds at the most.")] = 3,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="New training rows a round; half of the first training's by default.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to what the teacher may cost.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train in rounds on what goes wrong. Evaluate, diagnose, build, train; judged by questions that no round sees."""
+    from sqlft.improvement import improve as run_rounds
+    from sqlft.recipe import load_recipe
+
+    found = run_rounds(load_recipe(recipe, overrides or []), target=target, rounds=rounds, rows=rows, yes=yes)
+    if as_json:
+        return print_json(found.to_json())
+    from sqlft.console import show
+
+    show(found.table(), found.stopped)
+
+
+@app.command()
 def predict(
     recipe: RecipePath,
     questions: Annotated[

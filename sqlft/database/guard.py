@@ -25,6 +25,9 @@ LONGEST = 2**16
 STEPS_OF_ONE_TOKEN = 10
 """How often the parser may pass a token, on average; queries that people write need one or two."""
 
+SYNTAX_ERROR, UNKNOWN_TABLE, UNKNOWN_FORMAT, UNKNOWN_DATABASE = 62, 60, 73, 81
+"""ClickHouse's codes for what is refused because it is wrong, not because it is unsafe."""
+
 TABLE_FUNCTIONS = frozenset("generateseries generate_series numbers numbers_mt values view".split())
 """Table functions that make their rows themselves. Every other one is refused, known or not."""
 
@@ -118,7 +121,7 @@ def read(sql: str, *, tables: Collection[str] | None, default_database: str) -> 
         raise QueryRefused("The statement holds what is no text: a NUL, or half of a UTF-16 pair.")
     sql, format_name = split_format(sql)
     if format_name and not _TEXT_FORMAT.fullmatch(format_name):
-        raise QueryRefused(f"FORMAT {format_name} is not a text format: leave the clause out.")
+        raise QueryRefused(f"FORMAT {format_name} is not a text format: leave the clause out.", UNKNOWN_FORMAT)
     sql = "".join(re.sub(r"\S", " ", t.text) if t.kind == "comment" else t.text for t in tokens(sql))
     code = [token for token in tokens(sql) if token.kind != "blank"]
     _check_tokens(code)
@@ -131,7 +134,7 @@ def read(sql: str, *, tables: Collection[str] | None, default_database: str) -> 
 def _check_tokens(code: list[Token]) -> None:
     for token in code:
         if token.kind == "broken":
-            raise QueryRefused(f"A quote or comment does not end, or comments nest: {_near(token)}.")
+            raise QueryRefused(f"A quote or comment does not end, or comments nest: {_near(token)}.", SYNTAX_ERROR)
         if token.text == ";":
             raise QueryRefused("There is more than one statement: write one.")
         if token.kind == "symbol" and (token.text in "{}@\\$#" or not token.text.isascii()):
@@ -178,7 +181,7 @@ def _check_clauses(code: list[Token]) -> None:
                 or opened
                 or (before in ("UNION", "ALL", "DISTINCT", "EXCEPT", "INTERSECT") and not compared)
             ):
-                raise QueryRefused("FROM stands before SELECT: write SELECT … FROM ….")
+                raise QueryRefused("FROM stands before SELECT: write SELECT … FROM ….", SYNTAX_ERROR)
 
 
 def _check_function(code: list[Token], place: int) -> None:
@@ -238,7 +241,8 @@ def _parse(code: list[Token]) -> exp.Query:
         trees = parser.parse(dialect.tokenize("".join(text)), "".join(text))
     except Exception as error:  # its own errors, and IndexError or RecursionError on odd text
         reason = re.sub(r"\x1b\[\d+m|\s+", " ", str(error).partition(". Line")[0])
-        raise QueryRefused(f"It cannot be read as a SELECT, so what it reads is not known ({reason[:200]}).") from None
+        said = f"It cannot be read as a SELECT, so what it reads is not known ({reason[:200]})."
+        raise QueryRefused(said, SYNTAX_ERROR) from None
     tree = trees[0] if len(trees) == 1 else None
     if not isinstance(tree, exp.Query) or any(isinstance(node, _STATEMENTS) for node in tree.walk()):
         raise QueryRefused("Only SELECT may run here.")
@@ -307,7 +311,9 @@ def _check_table(
     if tables is not None and name not in tables:
         shown = ", ".join(sorted(tables)[:20]) or "none"
         advice = " Where a column is meant, write = for IN." if isinstance(node, exp.In) else ""
-        raise QueryRefused(f"{name} is not among the tables that may be read: {shown}.{advice}")
+        known = {table.partition(".")[0] for table in tables}
+        code = UNKNOWN_TABLE if name.partition(".")[0] in known else UNKNOWN_DATABASE
+        raise QueryRefused(f"{name} is not among the tables that may be read: {shown}.{advice}", code)
     yield name
 
 

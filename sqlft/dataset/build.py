@@ -24,7 +24,7 @@ from sqlft.dataset.written import Confirm, Progress, Written, with_format
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Rejected, read_examples, write_jsonl
 
-PARTS = ("train", "validation", "heldout", "heldout_templates", "unused")
+PARTS = ("train", "validation", "heldout", "development", "heldout_templates", "unused")
 
 
 @dataclass
@@ -76,7 +76,7 @@ def build(
     confirm: Confirm | None = None,
     from_failures: Path | None = None,
 ) -> BuildReport:
-    """Makes runs/NAME/dataset: {train,validation,heldout,heldout_templates,unused,rejected}.jsonl and dataset.json.
+    """Makes runs/NAME/dataset: a .jsonl of each of `PARTS`, rejected.jsonl and dataset.json.
 
     A build that was stopped, by a kill or by its budget, goes on where it was: see `Journal`.
 

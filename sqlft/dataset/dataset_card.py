@@ -22,6 +22,7 @@ USES = {
     "train": "what a model learns from",
     "validation": "the loss while it learns",
     "heldout": "questions that share neither text nor SQL with train",
+    "development": "as heldout, looked at between rounds of `sqlft improve`",
     "heldout_templates": "all questions of templates that train has nothing of",
     "unused": "clean, and not sampled into train",
 }
@@ -67,7 +68,7 @@ def author(report: BuildReport) -> str:
 def headline(report: BuildReport) -> str:
     """One sentence: how many pairs there are, for what, and who wrote them."""
     counts = report.counts
-    held = counts["heldout"] + counts["heldout_templates"]
+    held = counts["heldout"] + counts["development"] + counts["heldout_templates"]
     ends = [f"{counts['validation']:,} to validate"] * bool(counts["validation"]) + [f"{held:,} held out"] * bool(held)
     pairs = " and ".join([", ".join([f"{counts['train']:,} pairs to train on", *ends[:-1]]), *ends[-1:]])
     return f"{pairs}, of {report.written:,} that {author(report)} wrote."

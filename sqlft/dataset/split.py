@@ -1,4 +1,4 @@
-"""Divides clean examples into train, validation and two held-out sets, by SQL template and not by row.
+"""Divides clean examples into train, validation and held-out sets, by SQL template and not by row.
 
 A template is what is left of the SQL when its literals are masked; where the grammar names a template of its own, its
 phrasings count too. One held-out set shares templates with train and no SQL, the other not even a template.
@@ -24,6 +24,7 @@ class Parts:
 
     Attributes:
         heldout: Questions of which neither text nor SQL is in train; their template is, where the examples allow it.
+        development: As heldout, of other SQL.
         heldout_templates: All questions of the templates that were withheld wholly, phrasings and masked SQL alike.
         unused: What `split.train` did not sample.
         rejected: Pairs in no part, since their SQL stands in a part that may not share it.
@@ -32,6 +33,7 @@ class Parts:
     train: list[Example]
     validation: list[Example]
     heldout: list[Example]
+    development: list[Example]
     heldout_templates: list[Example]
     unused: list[Example]
     rejected: list[Rejected]
@@ -67,15 +69,15 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
     free = [group for sql, group in groups.items() if sql not in in_train]
     rng.shuffle(free)
     free.sort(key=_spares(free, template))
-    heldout, cut_heldout = _take(free, section.heldout)
-    validation, cut_validation = _take(free, section.validation)
-    rejected += [_shares_sql(example, "heldout") for example in cut_heldout]
-    rejected += [_shares_sql(example, "validation") for example in cut_validation]
-
-    gone = {id(example) for example in (*heldout, *validation, *cut_heldout, *cut_validation)}
+    apart_by_sql: dict[str, list[Example]] = {}
+    gone: set[int] = set()
+    for part in ("heldout", "validation", "development"):
+        apart_by_sql[part], cut = _take(free, getattr(section, part))
+        rejected += [_shares_sql(example, part) for example in cut]
+        gone |= {id(example) for example in (*apart_by_sql[part], *cut)}
     left = [example for example in rest if id(example) not in gone]
     wanted = section.train or 1 - min(1, len(seeds))
-    if len(heldout) < section.heldout or len(validation) < section.validation or len(left) < wanted:
+    if any(len(taken) < getattr(section, part) for part, taken in apart_by_sql.items()) or len(left) < wanted:
         raise WrongUse(_too_few(section, len(examples), len(apart), wanted))
     train = left if section.train is None else _sample(left, section.train, rng, template)
     sampled = {id(example) for example in train}
@@ -85,8 +87,9 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
 
     return Parts(
         train=[*seeds, *in_order(train)],
-        validation=in_order(validation),
-        heldout=in_order(heldout),
+        validation=in_order(apart_by_sql["validation"]),
+        heldout=in_order(apart_by_sql["heldout"]),
+        development=in_order(apart_by_sql["development"]),
         heldout_templates=apart,
         unused=[example for example in left if id(example) not in sampled],
         rejected=rejected,
@@ -160,10 +163,11 @@ def _shares_sql(example: Example, part: str) -> Rejected:
 
 
 def _too_few(section: Split, clean: int, withheld: int, train: int) -> Problem:
-    total = section.heldout + section.validation + train
+    more = f" + development {section.development}" * bool(section.development)
+    total = section.heldout + section.validation + section.development + train
     return Problem(
         "split",
-        f"heldout {section.heldout} + validation {section.validation} + train {train} = {total}",
+        f"heldout {section.heldout} + validation {section.validation}{more} + train {train} = {total}",
         f"{clean - withheld} examples are left ({clean} clean, {withheld} of withheld templates), "
         "and pairs with the same SQL stay together",
         "Write a larger teacher.examples, or smaller parts. rejected.jsonl says what cleaning dropped.",

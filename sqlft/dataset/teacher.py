@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.written import Confirm, Progress, Survey, Written, with_format
-from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 
@@ -46,10 +45,7 @@ def write_pairs(
             templates too few questions.
     """
     if recipe.teacher.kind == "template":
-        if failures:
-            where, why = recipe.where("teacher", "kind"), "the grammar has no slots to draw"
-            raise WrongUse(Problem(where, "--from-failures", why, "Write teacher.kind: openai."))
-        return _from_templates(recipe, card, progress)
+        return _from_templates(recipe, card, progress, failures)
     from sqlft.dataset.requests import Requests  # the openai client takes 2 s to import
     from sqlft.dataset.slots import read_failures
     from sqlft.dataset.slots.axes import axes
@@ -98,9 +94,11 @@ def ask(
     return teacher(recipe, requests, journal, survey=survey, confirm=confirm).write(progress)
 
 
-def _from_templates(recipe: Recipe, card: SchemaCard, progress: Progress) -> Written:
+def _from_templates(recipe: Recipe, card: SchemaCard, progress: Progress, failures: Path | None) -> Written:
+    from sqlft.dataset.slots import read_failures
     from sqlft.dataset.template_teacher import TemplateTeacher
 
-    examples = TemplateTeacher(card, recipe.seed).examples(recipe.teacher.examples)
+    categories = read_failures(failures, card) if failures else []
+    examples = TemplateTeacher(card, recipe.seed).examples(recipe.teacher.examples, categories)
     progress("teacher", len(examples), recipe.teacher.examples, "")
     return Written([with_format(example, recipe.prompt.format_clause) for example in examples])

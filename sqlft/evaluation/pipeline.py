@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlft.card import SchemaCard
 from sqlft.comparison import Gold
 from sqlft.database import Gate, open_gate
+from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
 from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Question, Results, figures
@@ -51,7 +52,7 @@ def evaluate(
     Args:
         recipe: The run.
         adapters: PEFT folders, or names of runs; none asks the base alone.
-        on: 'golden', 'heldout', 'heldout_templates', 'validation', or a path to JSONL or JSON.
+        on: 'golden', 'heldout', 'development', 'heldout_templates', 'validation', or a path to JSONL or JSON.
         limit: Only the first so many questions.
         progress: Called as the work goes on.
 
@@ -87,7 +88,7 @@ def evaluate_each(
         model = load_model(recipe, folders, tell)
         for of, (name, _, examples) in zip(asked, sets, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
-            answers = of.score(gate, predictions, tell)
+            answers = of.score(gate, predictions, tell, find_flags(card))
             unjudged = []
             if recipe.evaluation.stress:
                 step = _step(tell, f"neighbours, {name}", recipe.evaluation.stress)
@@ -125,11 +126,11 @@ class Asked:
         return _folder_name(self.name, self.path)
 
     def score(
-        self, gate: Gate, predictions: Mapping[str, Sequence[Prediction]], tell: Progress
+        self, gate: Gate, predictions: Mapping[str, Sequence[Prediction]], tell: Progress, flags: frozenset[str]
     ) -> dict[str, list[Answer]]:
         """Verdicts, by model; see `sqlft.evaluation.scoring`."""
         step = _step(tell, f"verdicts, {self.name}", len(self.questions))
-        return score(gate, self.questions, self.golds, predictions, step)
+        return score(gate, self.questions, self.golds, predictions, step, flags)
 
 
 def open_database(recipe: Recipe, card: SchemaCard) -> Gate:
@@ -359,6 +360,8 @@ def read_settings(
         "questions": str(path) + ("" if limit is None else f", the first {limit}"),
         "questions_sha256": sha256(path),
         "database": recipe.database.dsn,
+        "schema": str(recipe.schema_),
+        "seeds": str(recipe.seeds),
         "sandbox": sandbox,
         "limits": recipe.database.limits.model_dump(),
         "clock": f"today() is {recipe.prompt.date}",

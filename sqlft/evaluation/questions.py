@@ -13,7 +13,7 @@ from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example, read_examples
 
-SPLITS = ("heldout", "heldout_templates", "validation")
+SPLITS = ("heldout", "development", "heldout_templates", "validation")
 
 
 def read_questions(recipe: Recipe, on: str, limit: int | None = None) -> tuple[Path, list[Example]]:
@@ -21,7 +21,7 @@ def read_questions(recipe: Recipe, on: str, limit: int | None = None) -> tuple[P
 
     Args:
         recipe: For the golden set's path and the run's folder.
-        on: 'golden'; 'heldout', 'heldout_templates' or 'validation' of the run's dataset; or a path to JSONL or JSON.
+        on: 'golden'; one of `SPLITS`, of the run's dataset; or a path to JSONL or JSON.
         limit: Only the first so many.
 
     Raises:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sqlft.database.result import Result
+from sqlft.evaluation.diagnosis.categories import Category, Finding
 from sqlft.evaluation.statistics import Difference, Share, difference, share
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example, Prediction, Record, Verdict, read_jsonl, write_jsonl
@@ -80,6 +81,7 @@ class Answer(Prediction):
         exact: The folded text is the gold's own.
         result: What the SQL returned; None where it did not run.
         judge: The LLM judge's advice, where one was asked.
+        findings: Why it is wrong; see `sqlft.evaluation.diagnosis`.
     """
 
     verdict: Verdict
@@ -87,6 +89,7 @@ class Answer(Prediction):
     exact: bool = False
     result: Preview | None = None
     judge: Opinion | None = None
+    findings: list[Finding] = Field(default_factory=list)
 
 
 class Leakage(BaseModel):
@@ -118,6 +121,7 @@ class ModelFigures(BaseModel):
         unleaked: `strict` without the questions found in training files; None where there is none of those.
         outcomes: Questions by outcome; 'relaxed' is a relaxed match that is no strict one.
         reasons: Verdict reasons, by how often they were given.
+        categories: Wrong answers by category of mistake, the commonest first; one may have several.
         by: `strict` by 'level', 'tag' and 'template', where examples carry them.
         against_base: None for the base itself.
         data_dependent: Matches that a neighbour database took away, see `sqlft.evaluation.stress`.
@@ -137,6 +141,7 @@ class ModelFigures(BaseModel):
     unleaked: Share | None
     outcomes: dict[Outcome, int]
     reasons: dict[str, int]
+    categories: dict[Category, int] = Field(default_factory=dict)
     by: dict[Literal["level", "tag", "template"], dict[str, Share]]
     against_base: Difference | None
     data_dependent: int = 0
@@ -245,6 +250,7 @@ def figures(
                 unleaked=_share(given[i].verdict.strict for i in kept if not questions[i].leaked) if leaked else None,
                 outcomes=dict(Counter("out" if i in out else outcome(a) for i, a in enumerate(given))),
                 reasons=dict(Counter(reason for a in given for reason in a.verdict.reasons).most_common()),
+                categories=dict(Counter(f.category for i in kept for f in given[i].findings).most_common()),
                 by={
                     "level": _breakdown(questions, given, kept, lambda q: [q.level] if q.level else []),
                     "tag": _breakdown(questions, given, kept, lambda q: q.tags),

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from sqlft.comparison import Gold, judge, prepare_gold
 from sqlft.database import QueryError, Result
 from sqlft.dataset.fold import fold_sql
+from sqlft.evaluation.diagnosis import diagnose
 from sqlft.evaluation.results import Answer, Preview, Question
-from sqlft.records import Example, Prediction
+from sqlft.records import Example, Prediction, Verdict
 
 QUESTIONS = 8
 """Questions worked on at once; the gate says how many of their queries run. One that hangs holds up no other."""
+
+_DECLINES = re.compile(
+    r"\b(can(not|'t)|could not|unable|impossible|unanswerable|(does|do|is|are)(n't| not)"
+    r"|not (possible|available|stored|recorded|known)|no (such|data|information|columns?|tables?)|lacks?|missing)\b",
+    re.IGNORECASE,
+)
 
 Ran = Result | QueryError
 Step = Callable[[int], None]
@@ -34,16 +42,21 @@ def check_gold(gate: Runs, examples: Sequence[Example], step: Step) -> tuple[lis
     """Runs every gold query twice, the second time with one thread: see `sqlft.comparison.prepare_gold`.
 
     A gold query that fails is a 'gold_error', one that differs from itself is 'undetermined' (it cannot be a gold
-    answer), one that returns nothing is 'empty' (agreeing with it proves nothing).
+    answer), one that returns nothing is 'empty' (agreeing with it proves nothing). An empty text is not run: the
+    database cannot answer the question, and the right answer says so.
 
     Args:
         gate: Where SQL is run.
         examples: Questions with their gold SQL.
         step: Told the number of questions done.
     """
-    golds = list(
-        each(lambda e: prepare_gold(e.sql, lambda sql, threads: gate.run(sql, threads=threads)), examples, step)
-    )
+
+    def ask(example: Example) -> Gold:
+        if not example.sql:
+            return Gold("", None)
+        return prepare_gold(example.sql, lambda sql, threads: gate.run(sql, threads=threads))
+
+    golds = list(each(ask, examples, step))
     return [_question(example, gold) for example, gold in zip(examples, golds, strict=True)], golds
 
 
@@ -53,8 +66,9 @@ def score(
     golds: Sequence[Gold],
     predictions: Mapping[str, Sequence[Prediction]],
     step: Step,
+    flags: frozenset[str] = frozenset(),
 ) -> dict[str, list[Answer]]:
-    """Runs all models' predictions, a question's equal texts once, and compares each with its gold.
+    """Runs all models' predictions, a question's equal texts once, compares each with its gold, and says why it is wrong.
 
     Args:
         gate: Where SQL is run.
@@ -62,11 +76,16 @@ def score(
         golds: Likewise.
         predictions: By model, in the questions' order.
         step: Told the number of questions done.
+        flags: See `sqlft.evaluation.diagnosis.diagnose`.
     """
 
     def one(i: int) -> list[Answer]:
-        run = functools.cache(functools.partial(_run, gate))
-        return [_answer(gate, questions[i], golds[i], of[i], run(of[i].sql)) for of in predictions.values()]
+        run, asked = functools.cache(functools.partial(_run, gate)), questions[i]
+        given = [_answer(gate, asked, golds[i], of[i], run(of[i].sql)) for of in predictions.values()]
+        for answer in given:
+            widths = _width(asked.gold_result), _width(answer.result)
+            answer.findings = diagnose(asked.sql, answer.sql, answer.verdict, columns=widths, flags=flags)
+        return given
 
     found = list(each(one, range(len(questions)), step))
     return {model: [given[place] for given in found] for place, model in enumerate(predictions)}
@@ -106,7 +125,8 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
     result = ran if isinstance(ran, Result) else None
     both_too_large = gold.result is not None and gold.result.too_large and result is not None and result.too_large
     # A hash of a result that is larger than a gold of a few rows is time lost: the counts differ.
-    verdict = judge(gold, ran, prediction.sql or "", (lambda sql: _digest(gate, sql)) if both_too_large else None)
+    digest = (lambda sql: _digest(gate, sql)) if both_too_large else None
+    verdict = judge(gold, ran, prediction.sql or "", digest) if question.sql else _judge_unanswerable(prediction)
     if isinstance(ran, QueryError) and verdict.status == "invalid":
         verdict.evidence = {"code": ran.code, "name": ran.name, "message": ran.message, "hint": ran.hint}
     return Answer(
@@ -116,6 +136,17 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
         exact=prediction.sql is not None and fold_sql(prediction.sql) == fold_sql(question.sql),
         result=None if result is None else Preview.of(result),
     )
+
+
+def _judge_unanswerable(prediction: Prediction) -> Verdict:
+    """Right is an answer without SQL that says why there is none; an answer of anything else is made up."""
+    right = prediction.sql is None and bool(_DECLINES.search(prediction.text))
+    status: Literal["match", "mismatch"] = "match" if right else "mismatch"
+    return Verdict(status=status, strict=right, relaxed=right, reasons=[] if right else ["unanswerable"])
+
+
+def _width(result: Preview | None) -> int:
+    return len(result.columns) if result else 0
 
 
 def _digest(gate: Runs, sql: str) -> tuple[int, str]:

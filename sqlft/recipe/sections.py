@@ -117,6 +117,9 @@ class Split(Section):
     train: int | None = Field(None, gt=0, description="sample this many of what is left for training; null: all")
     validation: int = Field(32, ge=0)
     heldout: int = Field(0, ge=0)
+    development: int = Field(
+        0, ge=0, description="held out too: what `sqlft improve` looks at, heldout being its judge"
+    )
     heldout_templates: float = Field(0, ge=0, lt=1)
     seeds: bool = Field(False, description="put the seeds into train too, beside the sampled examples")
 

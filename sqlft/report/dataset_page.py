@@ -20,7 +20,7 @@ from sqlft.report.markup import flat, render_page, write_page
 
 SHOWN = 20
 AXES = {"tables": "Tables", "style": "Style of the question", "window": "Period", "term": "Term", "category": "Failure"}
-PARTS_SHOWN = {"heldout": "held out", "heldout_templates": "held-out template"}
+PARTS_SHOWN = {"heldout": "held out", "development": "development", "heldout_templates": "held-out template"}
 
 
 def write_dataset_page(report: BuildReport, recipe: Recipe) -> Path:

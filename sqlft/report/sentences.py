@@ -10,6 +10,7 @@ from sqlft.records import Verdict
 ASKED = {
     "golden": "the golden questions",
     "heldout": "the held-out questions",
+    "development": "the development questions",
     "heldout_templates": "the held-out questions of templates that it never saw",
     "validation": "the validation questions",
 }

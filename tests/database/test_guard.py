@@ -229,3 +229,21 @@ def test_every_function_of_a_reaching_kind_is_refused(known: dict[str, list[list
     for name in set(names) - harmless:
         with pytest.raises(QueryRefused, match=re.escape(f"{name}()")):
             admit(f"SELECT {name}(1)")
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("SELECT count( FROM shop.users", 62),
+        ("SELECT 'open", 62),
+        ("SELECT 1 FROM shop.visits", 60),
+        ("SELECT 1 FROM sales.users", 81),
+        ("SELECT 1 FORMAT Excel", 73),
+        ("SELECT 1 INTO OUTFILE '/tmp/x'", 0),
+        ("SELECT 1 FROM system.parts", 0),
+    ],
+)
+def test_what_is_wrong_and_not_unsafe_carries_the_code_that_the_engine_would_give(sql: str, code: int) -> None:
+    with pytest.raises(QueryRefused) as caught:
+        check(sql, tables={"shop.users"}, default_database="shop")
+    assert caught.value.code == code and caught.value.kind == "refused"

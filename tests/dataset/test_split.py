@@ -33,6 +33,7 @@ def everything(parts):
         *parts.train,
         *parts.validation,
         *parts.heldout,
+        *parts.development,
         *parts.heldout_templates,
         *parts.unused,
         *(item.example for item in parts.rejected),
@@ -150,3 +151,18 @@ def test_seeds_go_into_train_and_their_sql_nowhere_else():
     parts = split(examples(50), Split(train=10, validation=10, heldout=30), seed=0, seeds=seeds)
     assert parts.train[:5] == seeds and len(parts.train) == 15
     assert not sql_of(seeds) & sql_of([*parts.validation, *parts.heldout])
+
+
+def test_development_is_held_out_as_heldout_is_and_shares_no_sql_with_it():
+    parts = split(examples(60, templates=3), Split(validation=4, heldout=10, development=12), 0)
+    assert (len(parts.heldout), len(parts.development), len(parts.validation)) == (10, 12, 4)
+    sets = [sql_of(part) for part in (parts.train, parts.heldout, parts.development, parts.validation)]
+    assert sum(map(len, sets)) == len(set().union(*sets))
+    assert templates_of(parts.development) <= templates_of(parts.train)
+    with pytest.raises(WrongUse, match=r"development 50 \+ train 1"):
+        split(examples(60), Split(validation=4, heldout=10, development=50), 0)
+
+
+def test_a_split_without_development_is_what_it_was():
+    with_it, without = (split(examples(60), Split(validation=4, heldout=10, development=n), 0) for n in (5, 0))
+    assert with_it.heldout == without.heldout and with_it.validation == without.validation

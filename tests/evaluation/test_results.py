@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
 from sqlft.database.result import Result
+from sqlft.evaluation.diagnosis import Finding
 from sqlft.evaluation.results import Opinion, Preview, Results, outcome
 from sqlft.evaluation.table import p_value, percent, results_table
 from sqlft.problems import WrongUse
@@ -142,3 +145,13 @@ def test_percentages_never_round_to_all_or_nothing() -> None:
     assert [percent(x) for x in (0.0, 0.001, 0.5, 0.999, 1.0, None)] == ["0%", "0.1%", "50%", "99.9%", "100%", "–"]
     assert [percent(x, 1) for x in (0.0, 0.0004, 0.9996, 1.0)] == ["0.0%", "0.04%", "99.96%", "100.0%"]
     assert [p_value(p) for p in (0.0, 0.0421, 0.5)] == ["p < 0.001", "p = 0.042", "p = 0.50"]
+
+
+def test_categories_of_mistakes_are_counted_and_kept(tmp_path: Path) -> None:
+    wrong = {"findings": [Finding(category="date_range", detail="2022, not 2023"), Finding(category="scale")]}
+    asked = [question(1), question(2)]
+    found = results(asked, {"base": [answer(asked[0], "base", "mismatch", **wrong), answer(asked[1], "base", "match")]})
+    found.save(tmp_path)
+    assert found.base.categories == {"date_range": 1, "scale": 1}
+    assert '"date_range": 1' in (tmp_path / "results.json").read_text()
+    assert Results.load(tmp_path).answers["base"][0].findings == wrong["findings"]

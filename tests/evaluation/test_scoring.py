@@ -139,3 +139,25 @@ def test_a_question_keeps_its_examples_own_fields() -> None:
     [asked], _ = check_gold(FakeGate({"g": table(1)}), [example], lambda _: None)
     assert (asked.id, asked.level, asked.tags, asked.template) == (example.id, "hard", ["join"], "t9")
     assert question(1).gold == "sound"
+
+
+def test_to_what_the_database_cannot_answer_the_right_answer_is_to_say_so() -> None:
+    gate = FakeGate({"made up": table(1)})
+    questions, golds = prepared(gate, "", "", "", "")
+    said = predicted("made up", None, None, None)
+    said[1].text, said[2].text, said[3].text = "The shop does not store weather.", "It rained.", ""
+    given = score(gate, questions, golds, {"m": said}, lambda _: None)["m"]
+    assert [q.gold for q in questions] == ["sound"] * 4 and left_out(questions, {"m": given}) == {}
+    assert [a.verdict.strict for a in given] == [False, True, False, False]
+    assert [[f.category for f in a.findings] for a in given] == [["unanswerable"], [], *[["unanswerable"]] * 2]
+    assert gate.asked == [("made up", None)]
+
+
+def test_wrong_answers_carry_why_they_are_wrong() -> None:
+    error = QueryError("Unknown table", 60, "UNKNOWN_TABLE", "shop.users")
+    gold, other = "SELECT max(a) FROM t WHERE b = 1", "SELECT max(a) FROM t WHERE b = 2"
+    gate = FakeGate({gold: table(1), other: table(2), "bad": error})
+    questions, golds = prepared(gate, gold, gold, gold)
+    given = score(gate, questions, golds, {"m": predicted(gold, other, "bad")}, lambda _: None)["m"]
+    assert [[f.category for f in a.findings] for a in given] == [[], ["wrong_literal"], ["unknown_table"]]
+    assert given[2].findings[0].detail == "Unknown table Maybe: shop.users."

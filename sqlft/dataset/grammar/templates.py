@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sqlft.dataset.grammar.dates import DATES
 from sqlft.dataset.grammar.filters import Drawer, joined, two_periods, two_values
 from sqlft.dataset.grammar.frames import Frame, frames, slots
 from sqlft.dataset.grammar.metrics import metric
@@ -154,6 +155,17 @@ def expand(tables: list[Roles]) -> Iterator[Template]:
                     template = _template(roles, frame, "" if kind == "none" else kind, *shape.partition("/")[::2])
                     if _works(template):
                         yield template
+
+
+def widen(template: Template) -> Iterator[Template]:
+    """The same template with one filter more, of each kind that does not change what else it asks."""
+    parts = template.group.split("+")
+    undated = not {*template.where, *parts} & DATES.keys() and not template.frame.split and not template.frame.holding
+    for extra in ["cat", "pcat", "flag", *["year", "quarter"] * (undated and bool(template.group))]:
+        where = "+".join((*template.where, extra))
+        wider = _template(template.roles, template.frame, template.metric, where, template.group)
+        if extra not in template.where and _works(wider):
+            yield wider
 
 
 def _template(roles: Roles, frame: Frame, kind: str, where: str, by: str) -> Template:

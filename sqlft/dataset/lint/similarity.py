@@ -6,9 +6,10 @@ Ullman, "Mining of Massive Datasets", chapter 3.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -75,6 +76,21 @@ def similar_across(
                 seen.add(pair)
                 if (found := jaccard(sets[pair[0]], sets[pair[1]])) >= threshold:
                     yield pair[0], pair[1] - split, found
+
+
+def nearest(texts: Sequence[str], others: Sequence[str], count: int, n: int = 3) -> list[list[tuple[int, float]]]:
+    """For each text the (place, similarity) of the `count` others that are nearest to it, the nearest first."""
+    sets = [grams(text, n) for text in others]
+    holders: dict[int, list[int]] = defaultdict(list)
+    for place, one in enumerate(sets):
+        for gram in one:
+            holders[gram].append(place)
+    found = []
+    for own in (grams(text, n) for text in texts):
+        shared = Counter(place for gram in own for place in holders.get(gram, ()))
+        alike = [(place, number / (len(own) + len(sets[place]) - number)) for place, number in shared.items()]
+        found.append(heapq.nsmallest(count, alike, key=lambda item: (-item[1], item[0])))
+    return found
 
 
 def _buckets(sets: Sequence[frozenset[int]], threshold: float) -> Iterator[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.slots.axes import axes
@@ -22,6 +22,8 @@ class Failure(Record):
         terms: Terms of the glossary that the questions used.
         count: How often; slots are drawn in this proportion.
     """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     category: str
     construct_: str = Field("", alias="construct")

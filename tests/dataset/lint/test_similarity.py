@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from sqlft.dataset.lint.similarity import grams, jaccard, similar_across, similar_pairs
+from sqlft.dataset.lint.similarity import grams, jaccard, nearest, similar_across, similar_pairs
 from sqlft.dataset.lint.wording import fold, gist, literals, mask, template
 
 WORDS = "users sessions revenue browser country month average total number fraud rate age first purchase linux".split()
@@ -62,3 +62,11 @@ def test_wording():
 )
 def test_templates_differ_in_more_than_literals(one, other, same):
     assert (template(one) == template(other)) == same
+
+
+def test_the_nearest_come_first_and_no_more_than_asked_for():
+    others = ["users in france", "sessions by browser", "users in spain by age", "revenue"]
+    [near, far] = nearest(["users in spain", "zzz"], others, 2)
+    assert [place for place, _ in near] == [2, 0] and near[0][1] > near[1][1] > 0.3
+    assert all(alike < 0.2 for _, alike in far)
+    assert nearest(["users"], [], 2) == [[]]
