@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlft.card import SchemaCard
 from sqlft.database import open_gate
+from sqlft.evaluation.baseline import compare_with, read_baseline
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results, figures
-from sqlft.evaluation.scoring import check_gold, score
+from sqlft.evaluation.scoring import check_gold, score_samples
+from sqlft.evaluation.suspicions import suspicions
 from sqlft.inference.adapters import read_identity
 from sqlft.problems import Problem, WrongUse
 from sqlft.prompts import hash_prompt
@@ -65,14 +67,19 @@ def evaluate_each(
     on: Sequence[str],
     limit: int | None = None,
     progress: Progress | None = None,
+    baseline: Path | str | None = None,
 ) -> list[Results]:
-    """`evaluate` on several sets of questions, for which the base is loaded once."""
+    """`evaluate` on several sets of questions, for which the base is loaded once.
+
+    `baseline` is an earlier run, or one of its evaluations: what was found is compared with it, question by question.
+    """
     tell = progress or (lambda stage, done, of, note: None)
     sets = [(name, *read_questions(recipe, name, limit)) for name in on]
     places = [_folder_name(name, path) for name, path, _ in sets]
     if twice := sorted({place for place in places if places.count(place) > 1}):
         why = f"two sets of questions would be kept in evaluation/{twice[0]}"
         raise WrongUse(Problem("questions", ", ".join(on), why, "Ask each once, and rename files of the same name."))
+    baselines = [read_baseline(baseline, place) for place in places] if baseline else [None] * len(sets)
     if recipe.evaluation.judge:
         check_judge(recipe.evaluation.judge)
     folders = name_adapters(adapters)
@@ -89,14 +96,17 @@ def evaluate_each(
         golds = [check_gold(gate, found, _step(tell, f"gold queries, {name}", len(found))) for name, _, found in sets]
         leaks = [find_leaks(questions, _training_files(recipe, folders)) for questions, _ in golds]
         model = load_model(recipe, folders, tell)
-        for (name, path, examples), (questions, gold), leakage in zip(sets, golds, leaks, strict=True):
+        for (name, path, examples), (questions, gold), leakage, earlier in zip(
+            sets, golds, leaks, baselines, strict=True
+        ):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
-            answers = score(gate, questions, gold, predictions, _step(tell, f"verdicts, {name}", len(examples)))
+            step = _step(tell, f"verdicts, {name}", len(examples))
+            answers = score_samples(gate, questions, gold, predictions, step)
             unjudged = []
             if recipe.evaluation.judge:
                 for asked, given in answers.items():
                     step = _step(tell, f"judge on {asked}, {name}", sum(answer.sql is not None for answer in given))
-                    if why := judge_answers(recipe.evaluation.judge, questions, given, step):
+                    if why := judge_answers(recipe.evaluation.judge, questions, given, step, recipe.seed):
                         unjudged.append(f"{asked} was not judged: {why}")
             models, out = figures(questions, answers, {name: str(folder) for name, folder in folders.items()})
             results = Results(
@@ -109,9 +119,9 @@ def evaluate_each(
                     *_leakage_warnings(leakage, questions),
                     *gate.warnings,
                     *model.warnings,
-                    *_sample_warnings(recipe),
                     *_identity_warnings(recipe, card, folders),
                     *_count_warnings(questions, answers, out),
+                    *suspicions(models),
                     *unjudged,
                 ],
                 leakage=leakage,
@@ -120,6 +130,8 @@ def evaluate_each(
                 questions=questions,
                 answers=answers,
             )
+            if earlier:
+                compare_with(results, earlier)
             results.save(recipe.run_dir / "evaluation" / _folder_name(name, path))
             every.append(results)
     return every
@@ -138,17 +150,16 @@ def load_model(recipe: Recipe, folders: Mapping[str, Path], tell: Progress) -> L
 def ask(
     model: LocalModel, recipe: Recipe, card: SchemaCard, examples: Sequence[Example], of: str, tell: Progress
 ) -> dict[str, list[Prediction]]:
-    """Predictions of the base and of every adapter, by name, in the examples' order."""
+    """Predictions of the base and of every adapter, by name: `generation.samples` of each example, in their order."""
     from sqlft.inference import predict
 
-    generation = recipe.generation.model_copy(update={"samples": 1})
     return {
         name: predict(
             model,
             examples,
             card,
             recipe.prompt,
-            generation,
+            recipe.generation,
             None if name == BASE else name,
             seed=recipe.seed,
             progress=_advance(tell, f"answers of {name}{of}", len(examples)),
@@ -215,11 +226,6 @@ def _leakage_warnings(leakage: Leakage | None, questions: Sequence[Question]) ->
     ]
 
 
-def _sample_warnings(recipe: Recipe) -> list[str]:
-    samples = recipe.generation.samples
-    return [f"generation.samples is {samples}; one sample of each question was taken."] if samples > 1 else []
-
-
 def _identity_warnings(recipe: Recipe, card: SchemaCard, folders: Mapping[str, Path]) -> list[str]:
     warnings = []
     prompt = hash_prompt(card, recipe.prompt)
@@ -270,7 +276,7 @@ def _settings(
     return {
         "base": recipe.base,
         "model": recipe.model.model_dump(mode="json", exclude={"base"}),
-        "decoding": recipe.generation.model_dump(exclude={"samples"}),
+        "decoding": recipe.generation.model_dump(),
         "seed": recipe.seed,
         "prompt": recipe.prompt.model_dump(mode="json"),
         "prompt_sha256": hash_prompt(card, recipe.prompt),

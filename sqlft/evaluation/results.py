@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sqlft.database.result import Result
-from sqlft.evaluation.statistics import Difference, Share, difference, share
+from sqlft.dataset.split import name_templates
+from sqlft.evaluation.agreement import Agreement, agree
+from sqlft.evaluation.breakdown import Axis, find_keys
+from sqlft.evaluation.clusters import Clustered, cluster_share
+from sqlft.evaluation.statistics import Difference, Share, adjust, difference, share
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example, Prediction, Record, Verdict, read_jsonl, write_jsonl
 
@@ -42,8 +46,8 @@ class Preview(Record):
         return cls(
             columns=result.columns,
             types=result.types,
-            rows=[_cells(row) for row in result.rows[:SHOWN_ROWS]],
-            totals=None if result.totals is None else _cells(result.totals),
+            rows=[cell_texts(row) for row in result.rows[:SHOWN_ROWS]],
+            totals=None if result.totals is None else cell_texts(result.totals),
             row_count=len(result.rows) if result.total_rows is None else result.total_rows,
         )
 
@@ -65,10 +69,15 @@ class Question(Example):
 
 
 class Opinion(Record):
-    """An LLM judge's advice on one answer; `right` is None where the judge failed, and `reason` says how."""
+    """An LLM judge's advice on one answer; `right` is None where the judge failed, and `reason` says how.
+
+    Attributes:
+        first: Which of the two queries it was shown first; empty where it was shown none.
+    """
 
     right: bool | None
     reason: str
+    first: Literal["", "gold", "answer"] = ""
 
 
 class Answer(Prediction):
@@ -80,6 +89,8 @@ class Answer(Prediction):
         exact: The folded text is the gold's own.
         result: What the SQL returned; None where it did not run.
         judge: The LLM judge's advice, where one was asked.
+        categories: What is wrong with it, by the rules of the diagnosis.
+        samples: Whether each sample is strictly right, this one first, where decoding drew several.
     """
 
     verdict: Verdict
@@ -87,6 +98,13 @@ class Answer(Prediction):
     exact: bool = False
     result: Preview | None = None
     judge: Opinion | None = None
+    categories: list[str] = Field(default_factory=list)
+    samples: list[bool] = Field(default_factory=list)
+
+    @property
+    def hits(self) -> list[bool]:
+        """Whether each sample is strictly right; one where there are no others."""
+        return self.samples or [self.verdict.strict]
 
 
 class Leakage(BaseModel):
@@ -118,7 +136,14 @@ class ModelFigures(BaseModel):
         unleaked: `strict` without the questions found in training files; None where there is none of those.
         outcomes: Questions by outcome; 'relaxed' is a relaxed match that is no strict one.
         reasons: Verdict reasons, by how often they were given.
-        by: `strict` by 'level', 'tag' and 'template', where examples carry them.
+        by: `strict` by what the SQL shows ('construct'), the 'table' it reads, and by 'level', 'tag' and 'template',
+            where examples carry them.
+        clustered: `strict` with the interval for SQL templates that repeat, over all samples of a question; None where
+            neither is so, and `strict` says it all.
+        samples: `strict` of each sample, where decoding drew several.
+        agreement: The judge's, with execution.
+        same_as_base: Answers whose text is the base's own; None for the base itself.
+        categories: Wrong answers by what is wrong with them, the commonest first.
         against_base: None for the base itself.
     """
 
@@ -133,12 +158,22 @@ class ModelFigures(BaseModel):
     unleaked: Share | None
     outcomes: dict[Outcome, int]
     reasons: dict[str, int]
-    by: dict[Literal["level", "tag", "template"], dict[str, Share]]
+    by: dict[Axis, dict[str, Share]]
+    clustered: Clustered | None = None
+    samples: list[Share] = Field(default_factory=list)
+    agreement: Agreement | None = None
+    same_as_base: int | None = None
+    categories: dict[str, int] = Field(default_factory=dict)
     against_base: Difference | None
     prompt_tokens: int
     completion_tokens: int
     seconds: float
     cut: int = Field(description="answers that ended at max_new_tokens")
+
+    @property
+    def right(self) -> Share:
+        """`strict` with the interval to go by: `clustered` where there is one."""
+        return self.clustered or self.strict
 
 
 class Results(BaseModel):
@@ -155,6 +190,7 @@ class Results(BaseModel):
     leakage: Leakage | None
     out_of_headline: dict[str, int] = Field(description="questions that no headline counts, by reason")
     models: list[ModelFigures]
+    baseline: list[Difference] = Field(default_factory=list, description="against an earlier evaluation, where given")
     questions: list[Question]
     answers: dict[str, list[Answer]] = Field(
         default_factory=dict, exclude=True, description="by model, in the questions' order"
@@ -164,6 +200,18 @@ class Results(BaseModel):
     @property
     def base(self) -> ModelFigures:
         return self.models[0]
+
+    @property
+    def best(self) -> ModelFigures:
+        """The adapter with the most right; the base where it is alone."""
+        return max(self.models[1:] or self.models, key=lambda model: model.right.value or 0.0)
+
+    def changed(self, name: str) -> tuple[list[int], list[int]]:
+        """Places of the questions that this model alone has right, and of those that the base alone has, of two."""
+        out = left_out(self.questions, self.answers)
+        pairs = zip(self.answers[name], self.answers[BASE], strict=True)
+        moved = {i: a.verdict.strict - b.verdict.strict for i, (a, b) in enumerate(pairs) if i not in out}
+        return [i for i, by in moved.items() if by > 0], [i for i, by in moved.items() if by < 0]
 
     def save(self, folder: Path) -> None:
         """Writes predictions.jsonl, then results.json, each whole or not at all."""
@@ -219,10 +267,16 @@ def figures(
     out = left_out(questions, answers)
     kept = [index for index in range(len(questions)) if index not in out]
     base = answers[BASE]
+    axes = find_keys(questions)
+    names = name_templates(questions)
+    clusters = [names[id(questions[index])] for index in kept]
     rows = []
     for name, given in answers.items():
         judged = [a.judge.right for a in given if a.judge and a.judge.right is not None]
         leaked = any(question.leaked for question in questions)
+        hits, base_hits = _samples(given, kept), _samples(base, kept)
+        grouped = len(hits) > 1 or len(set(clusters)) < len(kept)
+        pairs, *more = [list(zip(*both, strict=True)) for both in zip(hits, base_hits, strict=False)]
         rows.append(
             ModelFigures(
                 name=name,
@@ -236,20 +290,22 @@ def figures(
                 unleaked=_share(given[i].verdict.strict for i in kept if not questions[i].leaked) if leaked else None,
                 outcomes=dict(Counter("out" if i in out else outcome(a) for i, a in enumerate(given))),
                 reasons=dict(Counter(reason for a in given for reason in a.verdict.reasons).most_common()),
-                by={
-                    "level": _breakdown(questions, given, kept, lambda q: [q.level] if q.level else []),
-                    "tag": _breakdown(questions, given, kept, lambda q: q.tags),
-                    "template": _breakdown(questions, given, kept, lambda q: [q.template] if q.template else []),
-                },
-                against_base=None
-                if name == BASE
-                else difference(name, BASE, ((given[i].verdict.strict, base[i].verdict.strict) for i in kept)),
+                by={kind: _breakdown(keys, given, kept) for kind, keys in axes.items()},
+                clustered=cluster_share([pair for of in hits for pair in zip(clusters, of, strict=True)])
+                if grouped
+                else None,
+                samples=[_share(of) for of in hits] if len(hits) > 1 else [],
+                agreement=_agreement([given[i] for i in kept]),
+                same_as_base=None if name == BASE else sum(a.text == b.text for a, b in zip(given, base, strict=True)),
+                categories=dict(Counter(key for i in kept for key in given[i].categories).most_common()),
+                against_base=None if name == BASE else difference(name, BASE, pairs, clusters, more),
                 prompt_tokens=sum(a.prompt_tokens for a in given),
                 completion_tokens=sum(a.completion_tokens for a in given),
                 seconds=sum(a.seconds for a in given),
                 cut=sum(not a.stopped for a in given),
             )
         )
+    adjust([row.against_base for row in rows if row.against_base])
     return rows, dict(Counter(out.values()))
 
 
@@ -280,23 +336,42 @@ def outcome(answer: Answer) -> Outcome:
     return "mismatch" if answer.runs else "invalid"
 
 
+def find_outcomes(results: Results) -> list[list[tuple[Answer, Outcome]]]:
+    """For each question the answers of all models, with what became of them."""
+    out = left_out(results.questions, results.answers)
+    return [
+        [(given[index], "out" if index in out else outcome(given[index])) for given in results.answers.values()]
+        for index in range(len(results.questions))
+    ]
+
+
 def _share(hits: Iterable[bool]) -> Share:
     values = list(hits)
     return share(sum(values), len(values))
 
 
-def _breakdown(
-    questions: Sequence[Question], given: Sequence[Answer], kept: Sequence[int], keys: Callable[[Question], list[str]]
-) -> dict[str, Share]:
+def _samples(given: Sequence[Answer], kept: Sequence[int]) -> list[tuple[bool, ...]]:
+    """Which of the questions that count each sample has right."""
+    return list(zip(*(given[index].hits for index in kept), strict=True)) or [()]
+
+
+def _agreement(given: Sequence[Answer]) -> Agreement | None:
+    """Of what the judge was shown: that an answer without SQL is wrong was never asked."""
+    shown = [(a.judge.right, a.verdict.strict) for a in given if a.judge and a.judge.right is not None and a.sql]
+    return agree(shown) if shown else None
+
+
+def _breakdown(keys: Sequence[Sequence[str]], given: Sequence[Answer], kept: Sequence[int]) -> dict[str, Share]:
     groups: dict[str, list[bool]] = {}
     for index in kept:
-        for key in keys(questions[index]):
+        for key in keys[index]:
             groups.setdefault(key, []).append(given[index].verdict.strict)
     order = ["easy", "medium", "hard", "expert"]
     return {key: _share(groups[key]) for key in sorted(groups, key=lambda k: (order.index(k) if k in order else 9, k))}
 
 
-def _cells(row: Iterable[Any]) -> list[str | None]:
+def cell_texts(row: Iterable[Any]) -> list[str | None]:
+    """A result's row as a page shows it."""
     return [None if cell is None else _short(cell) for cell in row]
 
 

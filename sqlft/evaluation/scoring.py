@@ -83,6 +83,27 @@ def score(
     return answers
 
 
+def score_samples(
+    gate: Runs,
+    questions: Sequence[Question],
+    golds: Sequence[Gold],
+    predictions: Mapping[str, Sequence[Prediction]],
+    step: Step,
+) -> dict[str, list[Answer]]:
+    """`score` for as many predictions of a question, one after the other, as decoding drew samples.
+
+    The first is the answer, and knows of all whether they are right.
+    """
+    count = len(next(iter(predictions.values()))) // len(questions)
+    drawn = [{model: of[sample::count] for model, of in predictions.items()} for sample in range(count)]
+    scored = [score(gate, questions, golds, one, step) for one in drawn]
+    if count > 1:
+        for model, given in scored[0].items():
+            for index, answer in enumerate(given):
+                answer.samples = [one[model][index].verdict.strict for one in scored]
+    return scored[0]
+
+
 def _question(example: Example, gold: Gold) -> Question:
     asked = Question(**example.model_dump(), gold_result=None if gold.result is None else Preview.of(gold.result))
     if gold.verdict is None:

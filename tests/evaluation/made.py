@@ -26,7 +26,7 @@ def answer(asked: Question, model: str, what: str, **fields: Any) -> Answer:
         "id": asked.id,
         "question": asked.question,
         "model": model,
-        "text": asked.sql,
+        "text": asked.sql if what == "match" else f"{asked.sql} -- {what}",
         "sql": None if what == "no_sql" else asked.sql,
         "runs": runs,
         "exact": what == "match",
@@ -55,7 +55,8 @@ def results(questions: list[Question], answers: dict[str, list[Answer]], **field
 def plain(outcomes: dict[str, str], **fields: Any) -> Results:
     """Results from a letter for each answer: match, relaxed, x for mismatch, invalid, no SQL, undetermined."""
     words = {"m": "match", "r": "relaxed", "x": "mismatch", "i": "invalid", "n": "no_sql", "u": "undetermined"}
-    questions = [question(number) for number in range(len(next(iter(outcomes.values()))))]
+    sqls = [f"SELECT count() AS n{number} FROM shop.users" for number in range(len(next(iter(outcomes.values()))))]
+    questions = [question(number, sql=sql) for number, sql in enumerate(sqls)]  # no two of one template
     answers = {
         model: [answer(asked, model, words[letter]) for asked, letter in zip(questions, letters, strict=True)]
         for model, letters in outcomes.items()
