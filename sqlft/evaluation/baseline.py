@@ -68,8 +68,8 @@ def compare_with(results: Results, earlier: Results) -> None:
     counted = len(results.questions) - len(gone)
     if len(places) < counted:
         results.warnings.append(f"{len(places)} of {counted} questions that count are compared with the baseline.")
-    now, before = results.settings, earlier.settings
-    if changed := [key for key in COMPARED if key in now and key in before and now[key] != before[key]]:
+    now, past = results.settings, earlier.settings
+    if changed := [key for key in COMPARED if key in now and key in past and now[key] != past[key]]:
         results.warnings.append(
             f"The baseline was asked otherwise ({', '.join(changed)}): a difference from it may come from that."
         )

@@ -209,7 +209,7 @@ class Results(BaseModel):
     def changed(self, name: str) -> tuple[list[int], list[int]]:
         """Places of the questions that this model alone has right, and of those that the base alone has, of two."""
         out = left_out(self.questions, self.answers)
-        pairs = zip(self.answers[name], self.answers[BASE], strict=True)
+        pairs = zip(self.answers[name], self.answers[self.base.name], strict=True)
         moved = {i: a.verdict.strict - b.verdict.strict for i, (a, b) in enumerate(pairs) if i not in out}
         return [i for i, by in moved.items() if by > 0], [i for i, by in moved.items() if by < 0]
 
@@ -258,7 +258,7 @@ def figures(
 
     Args:
         questions: In order.
-        answers: By model, the base first, each in the questions' order.
+        answers: By model, each in the questions' order; the first is the base that others are compared with.
         adapters: Path of each model's adapter, the base left out.
 
     Returns:
@@ -266,7 +266,7 @@ def figures(
     """
     out = left_out(questions, answers)
     kept = [index for index in range(len(questions)) if index not in out]
-    base = answers[BASE]
+    first, base = next(iter(answers.items()))
     axes = find_keys(questions)
     names = name_templates(questions)
     clusters = [names[id(questions[index])] for index in kept]
@@ -296,9 +296,9 @@ def figures(
                 else None,
                 samples=[_share(of) for of in hits] if len(hits) > 1 else [],
                 agreement=_agreement([given[i] for i in kept]),
-                same_as_base=None if name == BASE else sum(a.text == b.text for a, b in zip(given, base, strict=True)),
+                same_as_base=None if name == first else sum(a.text == b.text for a, b in zip(given, base, strict=True)),
                 categories=dict(Counter(key for i in kept for key in given[i].categories).most_common()),
-                against_base=None if name == BASE else difference(name, BASE, pairs, clusters, more),
+                against_base=None if name == first else difference(name, first, pairs, clusters, more),
                 prompt_tokens=sum(a.prompt_tokens for a in given),
                 completion_tokens=sum(a.completion_tokens for a in given),
                 seconds=sum(a.seconds for a in given),

@@ -64,12 +64,9 @@ def mcnemar(fixed: int, broken: int) -> float:
         fixed: Pairs wrong before and right after.
         broken: Pairs right before and wrong after.
     """
-    discordant = fixed + broken
-    ways = tail = 1
-    for place in range(min(fixed, broken)):
-        ways = ways * (discordant - place) // (place + 1)
-        tail += ways
-    return min(1.0, 2 * tail / 2**discordant)
+    from scipy.special import bdtr
+
+    return min(1.0, 2 * float(bdtr(min(fixed, broken), fixed + broken, 0.5)))
 
 
 def paired_interval(both: int, fixed: int, broken: int, neither: int) -> tuple[float, float]:

@@ -11,13 +11,13 @@ MANY = 0.25
 
 def suspicions(models: Sequence[ModelFigures]) -> list[str]:
     """A sentence for each: an adapter that does nothing, a model that answers in prose, a judge that says one thing."""
-    return [sentence for model in models for sentence in _suspect(model)]
+    return [sentence for model in models for sentence in _suspect(model, models[0].name)]
 
 
-def _suspect(model: ModelFigures) -> Iterator[str]:
+def _suspect(model: ModelFigures, base: str) -> Iterator[str]:
     n = model.no_sql.n
     if model.same_as_base == n:
-        yield f"{model.name} gives the base's own answer to all {n} questions, letter for letter: it does nothing."
+        yield f"{model.name} answers all {n} questions as {base} does, letter for letter: it does nothing."
     if model.no_sql.k > MANY * n:
         yield (
             f"{model.name} gives no SQL to {model.no_sql.k} of {n} questions, but something else, such as prose. These "

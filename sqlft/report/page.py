@@ -48,6 +48,7 @@ def render(results: Results, run: dict[str, Any] | None = None) -> str:
         colors=[page_color(index) for index in range(len(names))],
         rows=_rows(results),
         headline=sentences.headline(results),
+        base=sentences.call(results.base.name),
         finding=sentences.finding(results.best.against_base),
         comparisons=sentences.comparisons(results),
         reach=sentences.reach(results),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlft.evaluation.clusters import Clustered
-from sqlft.evaluation.results import ModelFigures, Results
+from sqlft.evaluation.results import BASE, ModelFigures, Results
 from sqlft.evaluation.statistics import Difference, Share
 from sqlft.evaluation.table import p_value, percent
 from sqlft.records import Verdict
@@ -62,10 +62,11 @@ def headline(results: Results) -> str:
     if base.strict.n == 0:
         return f"Of {asked}, not one can be counted: see what is left out, and why."
     if len(results.models) == 1:
-        return f"The base answers {_of(base.right)} of {asked} right."
+        return f"{'The base' if base.name == BASE else base.name} answers {_of(base.right)} of {asked} right."
     best = results.best
-    name = best.name if len(results.models) == 2 else f"{best.name}, the best of {len(results.models) - 1} adapters,"
-    return f"{name} answers {_of(best.right)} of {asked} right; the base {_of(base.right)}."
+    others = f"{len(results.models) - 1} {'adapters' if base.name == BASE else 'steps'}"
+    name = best.name if len(results.models) == 2 else f"{best.name}, the best of {others},"
+    return f"{name} answers {_of(best.right)} of {asked} right; {call(base.name)} {_of(base.right)}."
 
 
 def finding(found: Difference | None) -> tuple[str, str]:
@@ -94,15 +95,15 @@ def comparison(found: Difference, of: int = 1, other: str = "") -> str:
     """
     if found.value is None:
         return ""
-    name = f"{other} ({found.base})" if other else f"the {found.base}"
+    base = other or call(found.base)
     low, high = found.interval
     points = f"{100 * found.value:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f})"
     p = p_value(found.holm) + (f", adjusted for {of} comparisons" if of > 1 else "")
     sure = "would rarely" if found.holm < 0.05 else "may well"
+    named = f"{other} ({found.base})" if other else base
     return (
-        f"{found.model} against {name}: {points}; chance alone {sure} make such a difference ({p}). It is right on "
-        f"{found.fixed} that {other or 'the base'} gets wrong, and wrong on {found.broken} that "
-        f"{other or 'the base'} gets right."
+        f"{found.model} against {named}: {points}; chance alone {sure} make such a difference ({p}). It is right on "
+        f"{found.fixed} that {base} gets wrong, and wrong on {found.broken} that {base} gets right."
     )
 
 
@@ -124,11 +125,10 @@ def reach(results: Results) -> list[str]:
     best = results.best.against_base
     if best and best.value is not None:
         apart = best.fixed + best.broken
-        enough = "as many" if best.needed <= counted else "only"
         found.append(
-            f"{results.best.name} and the base differ on {apart} of {counted} questions. At that rate a difference of "
-            f"5 points shows, four times in five, on about {best.needed} independent questions; {enough} "
-            f"{grouped.clusters if grouped else counted} are here."
+            f"{results.best.name} and {call(best.base)} differ on {apart} of {counted} questions. At that rate a "
+            f"difference of 5 points shows, four times in five, on about {best.needed} independent questions; here are "
+            f"{grouped.clusters if grouped else counted}."
         )
     return found
 
@@ -149,6 +149,11 @@ def judged(model: ModelFigures) -> str:
         f"{same}: {worth}; 1 is full agreement, 0 what chance brings. It calls {found.judge} right that execution "
         f"calls wrong, and {found.execution} wrong that execution calls right."
     )
+
+
+def call(name: str) -> str:
+    """How sentences call a model: the base is no name."""
+    return "the base" if name == BASE else name
 
 
 def _of(share: Share) -> str:

@@ -37,7 +37,12 @@ def render_csv(results: Results) -> str:
     for question, answers in zip(results.questions, find_outcomes(results), strict=True):
         for answer, outcome in answers:
             shown = answer.verdict.model_dump() | answer.model_dump() | question.model_dump() | {"sql": answer.sql}
-            shown |= {"gold_sql": question.sql, "outcome": outcome, "counts": outcome != "out"}
+            shown |= {
+                "gold_sql": question.sql,
+                "outcome": outcome,
+                "counts": outcome != "out",
+                "categories": answer.categories,
+            }
             shown["judge"] = "" if answer.judge is None or answer.judge.right is None else answer.judge.right
             lines.writerow({name: _cell(shown[name]) for name in COLUMNS})
     return file.getvalue()

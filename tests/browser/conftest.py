@@ -27,8 +27,9 @@ def _missing(why: str) -> None:
     pytest.skip(ADVICE.format(why))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """One for each file: as long as it is there, playwright has an event loop running that other tests would meet."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -55,8 +55,9 @@ def results(questions: list[Question], answers: dict[str, list[Answer]], **field
 def plain(outcomes: dict[str, str], **fields: Any) -> Results:
     """Results from a letter for each answer: match, relaxed, x for mismatch, invalid, no SQL, undetermined."""
     words = {"m": "match", "r": "relaxed", "x": "mismatch", "i": "invalid", "n": "no_sql", "u": "undetermined"}
-    sqls = [f"SELECT count() AS n{number} FROM shop.users" for number in range(len(next(iter(outcomes.values()))))]
-    questions = [question(number, sql=sql) for number, sql in enumerate(sqls)]  # no two of one template
+    numbers = range(len(next(iter(outcomes.values()))))
+    sql = "SELECT count() AS n{0} FROM shop.users WHERE age > {0}"  # no two of one template
+    questions = [question(number, sql=sql.format(number)) for number in numbers]
     answers = {
         model: [answer(asked, model, words[letter]) for asked, letter in zip(questions, letters, strict=True)]
         for model, letters in outcomes.items()
