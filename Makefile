@@ -1,10 +1,10 @@
 # make demo   the main job, end to end, on this machine
-# make test   every test
+# make test   every test; those of the pages in a browser where there is one
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test test-browser lint bench lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ready
@@ -12,6 +12,12 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest
+
+# the pages in a real browser, which is installed where there is none (playwright's own, for which it may want root)
+test-browser: $(VENV)/.ready
+	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
+		$(BIN)/playwright install --with-deps chromium
+	SQLFT_BROWSER=required $(BIN)/python -m pytest tests/browser
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -151,7 +151,7 @@ def evaluate(
     on: str = "golden",
     overrides: Sequence[str] = (),
 ) -> Results:
-    """Asks the base and each adapter the same questions; writes results.json, predictions.jsonl and report.html.
+    """Asks the base and each adapter the same questions; writes results.json, .csv and .md, predictions and report.
 
     Args:
         recipe: A recipe, or the path of one.
@@ -166,17 +166,26 @@ def evaluate(
 
 
 def evaluate_each(
-    recipe: Recipe | Path | str, adapters: Sequence[Path | str], on: Sequence[str], overrides: Sequence[str] = ()
+    recipe: Recipe | Path | str,
+    adapters: Sequence[Path | str],
+    on: Sequence[str],
+    overrides: Sequence[str] = (),
+    *,
+    baseline: Path | str | None = None,
 ) -> list[Results]:
-    """`evaluate` on several sets of questions, for which the base is loaded once."""
+    """`evaluate` on several sets of questions, for which the base is loaded once.
+
+    `baseline` is an earlier run, or a folder of one of its evaluations, that the answers are compared with.
+    """
     from sqlft.evaluation import evaluate_each as evaluate_sets
     from sqlft.progress import Stages
-    from sqlft.report import write_report
+    from sqlft.report import write_report, write_tables
 
     with Stages() as stages:
-        found = evaluate_sets(_recipe(recipe, overrides), adapters, on, progress=stages)
+        found = evaluate_sets(_recipe(recipe, overrides), adapters, on, progress=stages, baseline=baseline)
     for results in found:
         write_report(results)
+        write_tables(results)
     return found
 
 

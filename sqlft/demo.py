@@ -60,7 +60,7 @@ class DemoReport:
             right.add_column(head, justify="left" if head == "questions" else "right")
         for on, results in self.results.items():
             base, adapter = results.models
-            share = adapter.strict
+            share = adapter.right
             interval = f"{percent(share.value)} [{percent(share.low)}, {percent(share.high)}]"
             right.add_row(
                 ASKED[on], str(share.n), percent(base.strict.value), interval, percent(adapter.validity.value)

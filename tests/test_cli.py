@@ -14,6 +14,7 @@ from sqlft.cli import main
 from sqlft.problems import SqlftError
 from sqlft.recipe import Recipe
 from sqlft.records import Prediction
+from tests.evaluation.made import plain
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
@@ -227,9 +228,9 @@ def test_predict_without_a_question_is_wrong_use(run, answers):
 def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp_path):
     asked = []
 
-    def evaluate_each(recipe, adapters, on):
+    def evaluate_each(recipe, adapters, on, baseline):
         asked.append((recipe.name, adapters, on, recipe.evaluation.stress))
-        return [SimpleNamespace(folder=Path("runs/x"), model_dump=lambda name=name, **_: {"on": name}) for name in on]
+        return [plain({"base": "m"}, on=name) for name in on]
 
     monkeypatch.setattr(sqlft, "evaluate_each", evaluate_each)
     run("evaluate", TINY, "--json")
@@ -243,6 +244,21 @@ def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp
         ("other", ["a", "b"], ["golden"], 5),
     ]
     assert code == 0 and [item["on"] for item in json.loads(out)] == ["golden", "heldout"]
+
+
+def test_evaluate_is_a_gate_for_continuous_integration(run, monkeypatch):
+    given = []
+
+    def evaluate_each(recipe, adapters, on, baseline):
+        given.append(baseline)
+        return [plain({"base": "xxxx", "tuned": "mmmx"}, on=name) for name in on]
+
+    monkeypatch.setattr(sqlft, "evaluate_each", evaluate_each)
+    assert run("evaluate", TINY, "--fail-under", "0.75")[0] == 0
+    code, out, err = run("evaluate", TINY, "--on", "golden", "--fail-under", "0.9", "--baseline", "runs/old", "--json")
+    assert code == 1 and json.loads(out)[0]["on"] == "golden"
+    assert err == "sqlft: tuned on golden: 3 of 4 right, and 0.9 of them is the least.\n"
+    assert given == [None, "runs/old"] and run("evaluate", TINY, "--fail-under", "90")[0] == 2
 
 
 def test_only_the_first_of_several_processes_prints_the_run(run, monkeypatch):

@@ -48,6 +48,12 @@ def evaluate(
     stress: Annotated[
         int | None, typer.Option(metavar="N", help="Try matches again on N neighbours of the database.")
     ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="RUN", help="An earlier run to compare with; exit 1 where it was better.")
+    ] = None,
+    fail_under: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit 1 where an adapter (or the base alone) has less right.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the base and its adapters. The same questions, one table, report.html."""
@@ -59,16 +65,20 @@ def evaluate(
     adapters: list[Any] = list(adapter or [])
     if not adapters and (parsed.run_dir / "adapter").is_dir():
         adapters = [parsed.run_dir / "adapter"]
-    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"])
+    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"], baseline=baseline)
     if as_json:
-        return print_json(
-            [{"folder": str(r.folder), **r.model_dump(mode="json", exclude={"questions"})} for r in found]
-        )
-    from sqlft.console import show
-    from sqlft.evaluation.table import results_table
+        print_json([{"folder": str(r.folder), **r.model_dump(mode="json", exclude={"questions"})} for r in found])
+    else:
+        from sqlft.console import show
+        from sqlft.evaluation.table import results_table
 
-    for results in found:
-        show(results_table(results), f"{results.folder}/report.html")
+        for results in found:
+            show(results_table(results), f"{results.folder}/report.html")
+    from sqlft.evaluation.baseline import shortfalls
+
+    short = [sentence for results in found for sentence in shortfalls(results, fail_under)]
+    print_notes(short)
+    raise typer.Exit(1 if short else 0)
 
 
 @app.command()

@@ -56,7 +56,7 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
     """
     rng = random.Random(f"{seed}:split")
     place = {id(example): number for number, example in enumerate(examples)}
-    template = _name_templates([*seeds, *examples])
+    template = name_templates([*seeds, *examples])
     withheld = _draw_templates({template[id(e)] for e in examples} - {template[id(e)] for e in seeds}, section, rng)
     in_train = {fold_sql(example.sql) for example in seeds}
     rest = [example for example in examples if template[id(example)] not in withheld]
@@ -96,7 +96,7 @@ def split(examples: Sequence[Example], section: Split, seed: int, seeds: Sequenc
     )
 
 
-def _name_templates(examples: Sequence[Example]) -> dict[int, str]:
+def name_templates(examples: Sequence[Example]) -> dict[int, str]:
     """A name for each example's template, by the example's id(): the same for all that masked SQL or an id connects."""
     leader: dict[str, str] = {}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -30,46 +31,50 @@ def check_judge(section: Judge) -> None:
     Endpoint(section.model, section.base_url)
 
 
-def judge_answers(section: Judge, questions: Sequence[Question], given: Sequence[Answer], step: Any) -> str:
+def judge_answers(
+    section: Judge, questions: Sequence[Question], given: Sequence[Answer], step: Any, seed: int = 0
+) -> str:
     """Sets `judge` on one model's answers. An answer without SQL is not shown to it: that is wrong without asking.
+
+    Which of gold and answer stands first is drawn for each answer, since judges favour a place.
 
     Args:
         section: The recipe's `evaluation.judge`.
         questions: In the answers' order.
         given: Changed in place.
         step: Told the number of answers judged.
+        seed: The recipe's, for the order.
 
     Returns:
         Why the endpoint judged nothing, where it cannot be reached or refuses: no answer is thrown away for an advice.
     """
     asked = [(q, a) for q, a in zip(questions, given, strict=True) if a.sql is not None]
-    chats = [[{"role": "user", "content": _prompt(question, answer)}] for question, answer in asked]
+    draws = [random.Random(f"{seed}:judge:{answer.model}:{question.id}").random() < 0.5 for question, answer in asked]
+    prompts = [_prompt(*pair, gold_first) for pair, gold_first in zip(asked, draws, strict=True)]
+    chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
     try:
         found = ask_all(Endpoint(section.model, section.base_url), chats, schema=Judgement, progress=step)
     except SqlftError as error:
         return str(error)
-    for (_, answer), said in zip(asked, found, strict=True):
+    for (_, answer), gold_first, said in zip(asked, draws, found, strict=True):
         if isinstance(said, MalformedAnswer):
             answer.judge = Opinion(right=None, reason=str(said))
         else:
-            answer.judge = Opinion(
-                right=said.value.correct, reason=said.value.reason.encode("utf-8", "replace").decode()
-            )
+            reason = said.value.reason.encode("utf-8", "replace").decode()
+            first: Literal["gold", "answer"] = "gold" if gold_first else "answer"
+            answer.judge = Opinion(right=said.value.correct, reason=reason, first=first)
     for answer in given:
         if answer.sql is None:
             answer.judge = Opinion(right=False, reason="There is no SQL to judge.")
     return ""
 
 
-def _prompt(question: Question, answer: Answer) -> str:
-    return render_prompt(
-        "judge",
-        question=question.question,
-        gold_sql=question.sql,
-        gold_result=_table(question.gold_result),
-        sql=answer.sql,
-        result=_table(answer.result, answer.verdict.evidence.get("message", "")),
-    )
+def _prompt(question: Question, answer: Answer, gold_first: bool) -> str:
+    gold = (question.sql, _table(question.gold_result))
+    ours = (answer.sql, _table(answer.result, answer.verdict.evidence.get("message", "")))
+    queries = [gold, ours] if gold_first else [ours, gold]
+    names = ("A", "B") if gold_first else ("B", "A")
+    return render_prompt("judge", question=question.question, queries=queries, gold=names[0], answer=names[1])
 
 
 def _table(result: Preview | None, failure: str = "") -> str:

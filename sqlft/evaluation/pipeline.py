@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from sqlft.card import SchemaCard
 from sqlft.comparison import Gold
 from sqlft.database import Gate, open_gate
+from sqlft.evaluation.baseline import compare_with, read_baseline
 from sqlft.evaluation.diagnosis import find_flags
+from sqlft.evaluation.figures import figures
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
-from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Question, Results, figures
-from sqlft.evaluation.scoring import check_gold, score
+from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Question, Results
+from sqlft.evaluation.scoring import check_gold, score_samples
 from sqlft.evaluation.stress import stress
+from sqlft.evaluation.suspicions import suspicions
 from sqlft.inference.adapters import read_identity
 from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.prompts import hash_prompt
@@ -69,14 +72,19 @@ def evaluate_each(
     on: Sequence[str],
     limit: int | None = None,
     progress: Progress | None = None,
+    baseline: Path | str | None = None,
 ) -> list[Results]:
-    """`evaluate` on several sets of questions, for which the base is loaded once."""
+    """`evaluate` on several sets of questions, for which the base is loaded once.
+
+    `baseline` is an earlier run, or one of its evaluations: what was found is compared with it, question by question.
+    """
     tell = progress or (lambda stage, done, of, note: None)
     sets = [(name, *read_questions(recipe, name, limit)) for name in on]
     places = [_folder_name(name, path) for name, path, _ in sets]
     if twice := sorted({place for place in places if places.count(place) > 1}):
         why = f"two sets of questions would be kept in evaluation/{twice[0]}"
         raise WrongUse(Problem("questions", ", ".join(on), why, "Ask each once, and rename files of the same name."))
+    baselines = [read_baseline(baseline, place) for place in places] if baseline else [None] * len(sets)
     if recipe.evaluation.judge:
         check_judge(recipe.evaluation.judge)
     folders = name_adapters(adapters)
@@ -86,7 +94,7 @@ def evaluate_each(
         files = training_files(recipe, folders)
         asked = [ask_gold(gate, name, path, examples, files, tell) for name, path, examples in sets]
         model = load_model(recipe, folders, tell)
-        for of, (name, _, examples) in zip(asked, sets, strict=True):
+        for of, (name, _, examples), earlier in zip(asked, sets, baselines, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
             answers = of.score(gate, predictions, tell, find_flags(card))
             unjudged = []
@@ -99,12 +107,14 @@ def evaluate_each(
             if recipe.evaluation.judge:
                 for judged, given in answers.items():
                     step = _step(tell, f"judge on {judged}, {name}", sum(answer.sql is not None for answer in given))
-                    if why := judge_answers(recipe.evaluation.judge, of.questions, given, step):
+                    if why := judge_answers(recipe.evaluation.judge, of.questions, given, step, recipe.seed):
                         unjudged.append(f"{judged} was not judged: {why}")
-            notes = [*gate.warnings, *model.warnings, *_sample_warnings(recipe)]
+            notes = [*gate.warnings, *model.warnings]
             settings = read_settings(recipe, card, of.path, folders, gate.sandbox, limit)
             results = conclude(recipe, card, of, answers, folders, folders, notes, settings)
             results.warnings += unjudged
+            if earlier:
+                compare_with(results, earlier)
             results.save(recipe.run_dir / "evaluation" / of.folder)
             every.append(results)
     return every
@@ -130,7 +140,7 @@ class Asked:
     ) -> dict[str, list[Answer]]:
         """Verdicts, by model; see `sqlft.evaluation.scoring`."""
         step = _step(tell, f"verdicts, {self.name}", len(self.questions))
-        return score(gate, self.questions, self.golds, predictions, step, flags)
+        return score_samples(gate, self.questions, self.golds, predictions, step, flags)
 
 
 def open_database(recipe: Recipe, card: SchemaCard) -> Gate:
@@ -188,6 +198,7 @@ def conclude(
             *notes,
             *_identity_warnings(recipe, card, folders),
             *_count_warnings(questions, answers, out, models),
+            *suspicions(models),
         ],
         leakage=leakage,
         out_of_headline=out,
@@ -210,17 +221,16 @@ def load_model(recipe: Recipe, folders: Mapping[str, Path], tell: Progress) -> L
 def ask(
     model: LocalModel, recipe: Recipe, card: SchemaCard, examples: Sequence[Example], of: str, tell: Progress
 ) -> dict[str, list[Prediction]]:
-    """Predictions of the base and of every adapter, by name, in the examples' order."""
+    """Predictions of the base and of every adapter, by name: `generation.samples` of each example, in their order."""
     from sqlft.inference import predict
 
-    generation = recipe.generation.model_copy(update={"samples": 1})
     return {
         name: predict(
             model,
             examples,
             card,
             recipe.prompt,
-            generation,
+            recipe.generation,
             None if name == BASE else name,
             seed=recipe.seed,
             progress=_advance(tell, f"answers of {name}{of}", len(examples)),
@@ -288,11 +298,6 @@ def _leakage_warnings(leakage: Leakage | None, questions: Sequence[Question]) ->
     ]
 
 
-def _sample_warnings(recipe: Recipe) -> list[str]:
-    samples = recipe.generation.samples
-    return [f"generation.samples is {samples}; one sample of each question was taken."] if samples > 1 else []
-
-
 def _identity_warnings(recipe: Recipe, card: SchemaCard, folders: Mapping[str, Path]) -> list[str]:
     warnings = []
     prompt = hash_prompt(card, recipe.prompt)
@@ -353,7 +358,7 @@ def read_settings(
     return {
         "base": recipe.base,
         "model": recipe.model.model_dump(mode="json", exclude={"base"}),
-        "decoding": recipe.generation.model_dump(exclude={"samples"}),
+        "decoding": recipe.generation.model_dump(),
         "seed": recipe.seed,
         "prompt": recipe.prompt.model_dump(mode="json"),
         "prompt_sha256": hash_prompt(card, recipe.prompt),

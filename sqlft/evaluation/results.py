@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sqlft.database.result import Result
+from sqlft.evaluation.agreement import Agreement
+from sqlft.evaluation.breakdown import Axis
+from sqlft.evaluation.clusters import Clustered
 from sqlft.evaluation.diagnosis.categories import Category, Finding
-from sqlft.evaluation.statistics import Difference, Share, difference, share
+from sqlft.evaluation.statistics import Difference, Share
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example, Prediction, Record, Verdict, read_jsonl, write_jsonl
 
@@ -43,8 +45,8 @@ class Preview(Record):
         return cls(
             columns=result.columns,
             types=result.types,
-            rows=[_cells(row) for row in result.rows[:SHOWN_ROWS]],
-            totals=None if result.totals is None else _cells(result.totals),
+            rows=[cell_texts(row) for row in result.rows[:SHOWN_ROWS]],
+            totals=None if result.totals is None else cell_texts(result.totals),
             row_count=len(result.rows) if result.total_rows is None else result.total_rows,
         )
 
@@ -66,10 +68,15 @@ class Question(Example):
 
 
 class Opinion(Record):
-    """An LLM judge's advice on one answer; `right` is None where the judge failed, and `reason` says how."""
+    """An LLM judge's advice on one answer; `right` is None where the judge failed, and `reason` says how.
+
+    Attributes:
+        first: Which of the two queries it was shown first; empty where it was shown none.
+    """
 
     right: bool | None
     reason: str
+    first: Literal["", "gold", "answer"] = ""
 
 
 class Answer(Prediction):
@@ -82,6 +89,7 @@ class Answer(Prediction):
         result: What the SQL returned; None where it did not run.
         judge: The LLM judge's advice, where one was asked.
         findings: Why it is wrong; see `sqlft.evaluation.diagnosis`.
+        samples: Whether each sample is strictly right, this one first, where decoding drew several.
     """
 
     verdict: Verdict
@@ -90,6 +98,17 @@ class Answer(Prediction):
     result: Preview | None = None
     judge: Opinion | None = None
     findings: list[Finding] = Field(default_factory=list)
+    samples: list[bool] = Field(default_factory=list)
+
+    @property
+    def categories(self) -> list[Category]:
+        """Its kinds of mistake, each once."""
+        return list(dict.fromkeys(found.category for found in self.findings))
+
+    @property
+    def hits(self) -> list[bool]:
+        """Whether each sample is strictly right; one where there are no others."""
+        return self.samples or [self.verdict.strict]
 
 
 class Leakage(BaseModel):
@@ -122,7 +141,13 @@ class ModelFigures(BaseModel):
         outcomes: Questions by outcome; 'relaxed' is a relaxed match that is no strict one.
         reasons: Verdict reasons, by how often they were given.
         categories: Wrong answers by category of mistake, the commonest first; one may have several.
-        by: `strict` by 'level', 'tag' and 'template', where examples carry them.
+        by: `strict` by what the SQL shows ('construct'), the 'table' it reads, and by 'level', 'tag' and 'template',
+            where examples carry them.
+        clustered: `strict` with the interval for SQL templates that repeat, over all samples of a question; None where
+            neither is so, and `strict` says it all.
+        samples: `strict` of each sample, where decoding drew several.
+        agreement: The judge's, with execution.
+        same_as_base: Answers whose text is the base's own; None for the base itself.
         against_base: None for the base itself.
         data_dependent: Matches that a neighbour database took away, see `sqlft.evaluation.stress`.
         attempts: Answers that were asked for.
@@ -142,7 +167,11 @@ class ModelFigures(BaseModel):
     outcomes: dict[Outcome, int]
     reasons: dict[str, int]
     categories: dict[Category, int] = Field(default_factory=dict)
-    by: dict[Literal["level", "tag", "template"], dict[str, Share]]
+    by: dict[Axis, dict[str, Share]]
+    clustered: Clustered | None = None
+    samples: list[Share] = Field(default_factory=list)
+    agreement: Agreement | None = None
+    same_as_base: int | None = None
     against_base: Difference | None
     data_dependent: int = 0
     prompt_tokens: int
@@ -152,6 +181,11 @@ class ModelFigures(BaseModel):
     attempts: int = 0
     dollars: float | None = None
     dollars_per_right: float | None = None
+
+    @property
+    def right(self) -> Share:
+        """`strict` with the interval to go by: `clustered` where there is one."""
+        return self.clustered or self.strict
 
 
 class Results(BaseModel):
@@ -168,6 +202,7 @@ class Results(BaseModel):
     leakage: Leakage | None
     out_of_headline: dict[str, int] = Field(description="questions that no headline counts, by reason")
     models: list[ModelFigures]
+    baseline: list[Difference] = Field(default_factory=list, description="against an earlier evaluation, where given")
     questions: list[Question]
     answers: dict[str, list[Answer]] = Field(
         default_factory=dict, exclude=True, description="by model, in the questions' order"
@@ -177,6 +212,18 @@ class Results(BaseModel):
     @property
     def base(self) -> ModelFigures:
         return self.models[0]
+
+    @property
+    def best(self) -> ModelFigures:
+        """The adapter with the most right; the base where it is alone."""
+        return max(self.models[1:] or self.models, key=lambda model: model.right.value or 0.0)
+
+    def changed(self, name: str) -> tuple[list[int], list[int]]:
+        """Places of the questions that this model alone has right, and of those that the base alone has, of two."""
+        out = left_out(self.questions, self.answers)
+        pairs = zip(self.answers[name], self.answers[self.base.name], strict=True)
+        moved = {i: a.verdict.strict - b.verdict.strict for i, (a, b) in enumerate(pairs) if i not in out}
+        return [i for i, by in moved.items() if by > 0], [i for i, by in moved.items() if by < 0]
 
     def save(self, folder: Path) -> None:
         """Writes predictions.jsonl, then results.json, each whole or not at all."""
@@ -216,62 +263,6 @@ class Results(BaseModel):
         return results
 
 
-def figures(
-    questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]], adapters: Mapping[str, str]
-) -> tuple[list[ModelFigures], dict[str, int]]:
-    """Counts everything.
-
-    Args:
-        questions: In order.
-        answers: By model, each in the questions' order; the first one is the base that others are compared with.
-        adapters: Path of each model's adapter, the base left out.
-
-    Returns:
-        Figures by model, and the number of questions that no headline counts, by reason.
-    """
-    out = left_out(questions, answers)
-    kept = [index for index in range(len(questions)) if index not in out]
-    first, base = next(iter(answers.items()))
-    rows = []
-    for name, given in answers.items():
-        judged = [a.judge.right for a in given if a.judge and a.judge.right is not None]
-        leaked = any(question.leaked for question in questions)
-        right = _share(given[i].verdict.strict for i in kept)
-        rows.append(
-            ModelFigures(
-                name=name,
-                adapter=adapters.get(name),
-                validity=_share(a.runs for a in given),
-                no_sql=_share(a.sql is None for a in given),
-                strict=right,
-                relaxed=_share(given[i].verdict.relaxed for i in kept),
-                exact=_share(a.exact for a in given),
-                judge=_share(judged) if judged else None,
-                unleaked=_share(given[i].verdict.strict for i in kept if not questions[i].leaked) if leaked else None,
-                outcomes=dict(Counter("out" if i in out else outcome(a) for i, a in enumerate(given))),
-                reasons=dict(Counter(reason for a in given for reason in a.verdict.reasons).most_common()),
-                categories=dict(Counter(f.category for i in kept for f in given[i].findings).most_common()),
-                by={
-                    "level": _breakdown(questions, given, kept, lambda q: [q.level] if q.level else []),
-                    "tag": _breakdown(questions, given, kept, lambda q: q.tags),
-                    "template": _breakdown(questions, given, kept, lambda q: [q.template] if q.template else []),
-                },
-                against_base=None
-                if name == first
-                else difference(name, first, ((given[i].verdict.strict, base[i].verdict.strict) for i in kept)),
-                data_dependent=sum("data_dependent" in given[i].verdict.reasons for i in kept),
-                prompt_tokens=sum(a.prompt_tokens for a in given),
-                completion_tokens=sum(a.completion_tokens for a in given),
-                seconds=sum(a.seconds for a in given),
-                cut=sum(not a.stopped for a in given),
-                attempts=sum(a.attempts for a in given),
-                dollars=_dollars(given),
-                dollars_per_right=_each(_dollars([given[i] for i in kept]), right.k),
-            )
-        )
-    return rows, dict(Counter(out.values()))
-
-
 def left_out(questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]]) -> dict[int, str]:
     """Places of the questions that no headline counts, each with its reason.
 
@@ -299,32 +290,17 @@ def outcome(answer: Answer) -> Outcome:
     return "mismatch" if answer.runs else "invalid"
 
 
-def _dollars(given: Sequence[Answer]) -> float | None:
-    prices = [answer.dollars for answer in given]
-    return None if None in prices else sum(price or 0.0 for price in prices)
+def find_outcomes(results: Results) -> list[list[tuple[Answer, Outcome]]]:
+    """For each question the answers of all models, with what became of them."""
+    out = left_out(results.questions, results.answers)
+    return [
+        [(given[index], "out" if index in out else outcome(given[index])) for given in results.answers.values()]
+        for index in range(len(results.questions))
+    ]
 
 
-def _each(dollars: float | None, right: int) -> float | None:
-    return dollars / right if dollars is not None and right else None
-
-
-def _share(hits: Iterable[bool]) -> Share:
-    values = list(hits)
-    return share(sum(values), len(values))
-
-
-def _breakdown(
-    questions: Sequence[Question], given: Sequence[Answer], kept: Sequence[int], keys: Callable[[Question], list[str]]
-) -> dict[str, Share]:
-    groups: dict[str, list[bool]] = {}
-    for index in kept:
-        for key in keys(questions[index]):
-            groups.setdefault(key, []).append(given[index].verdict.strict)
-    order = ["easy", "medium", "hard", "expert"]
-    return {key: _share(groups[key]) for key in sorted(groups, key=lambda k: (order.index(k) if k in order else 9, k))}
-
-
-def _cells(row: Iterable[Any]) -> list[str | None]:
+def cell_texts(row: Iterable[Any]) -> list[str | None]:
+    """A result's row as a page shows it."""
     return [None if cell is None else _short(cell) for cell in row]
 
 

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from sqlft.comparison import Gold, judge, prepare_gold
 from sqlft.database import QueryError, Result
@@ -68,7 +68,7 @@ def score(
     step: Step,
     flags: frozenset[str] = frozenset(),
 ) -> dict[str, list[Answer]]:
-    """Runs all models' predictions, a question's equal texts once, compares each with its gold, and says why it is wrong.
+    """Runs all models' predictions, a question's equal texts once, compares with gold, and says why some are wrong.
 
     Args:
         gate: Where SQL is run.
@@ -107,6 +107,28 @@ def _run(gate: Runs, sql: str | None) -> Ran | None:
         return None if sql is None else gate.run(sql)
     except QueryError as error:
         return error
+
+
+def score_samples(
+    gate: Runs,
+    questions: Sequence[Question],
+    golds: Sequence[Gold],
+    predictions: Mapping[str, Sequence[Prediction]],
+    step: Step,
+    flags: frozenset[str] = frozenset(),
+) -> dict[str, list[Answer]]:
+    """`score` for as many predictions of a question, one after the other, as decoding drew samples.
+
+    The first is the answer, and knows of all whether they are right.
+    """
+    count = len(next(iter(predictions.values()))) // len(questions)
+    drawn = [{model: of[sample::count] for model, of in predictions.items()} for sample in range(count)]
+    scored = [score(gate, questions, golds, one, step, flags) for one in drawn]
+    if count > 1:
+        for model, given in scored[0].items():
+            for index, answer in enumerate(given):
+                answer.samples = [one[model][index].verdict.strict for one in scored]
+    return scored[0]
 
 
 def _question(example: Example, gold: Gold) -> Question:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import sqrt
+from collections.abc import Sequence
+from math import ceil, sqrt
 from statistics import NormalDist
 
 from pydantic import BaseModel
 
-Z = NormalDist().inv_cdf(0.975)
-"""All intervals are of 95%."""
+from sqlft.evaluation.clusters import Resampled, resample
+from sqlft.evaluation.shares import Share as Share
+from sqlft.evaluation.shares import Z, share
 
-
-class Share(BaseModel):
-    """k of n with its Wilson interval (Wilson 1927; Brown, Cai and DasGupta 2001 on why not Wald).
-
-    Attributes:
-        low: Lower end of the 95% interval, 0 to 1. With n = 0 nothing is known: 0 to 1.
-        high: Upper end.
-    """
-
-    k: int
-    n: int
-    low: float
-    high: float
-
-    @property
-    def value(self) -> float | None:
-        """k / n; None where n is 0."""
-        return self.k / self.n if self.n else None
+POWER = 0.8
+SEEN = 0.05
+"""Five points: the difference that `questions_needed` is about."""
 
 
 class Difference(BaseModel):
@@ -41,6 +27,9 @@ class Difference(BaseModel):
         low: Lower end of the 95% interval of the difference, by Newcombe's paired score method.
         high: Upper end.
         p: Two-sided p of the exact McNemar test.
+        resampled: The same with whole clusters of questions, and with all samples where decoding drew several.
+        holm: The p of `resampled`, adjusted by `adjust` for the other comparisons of its family: what to go by.
+        needed: About how many questions would show a difference of five points, at the discordance seen here.
     """
 
     model: str
@@ -53,21 +42,19 @@ class Difference(BaseModel):
     low: float
     high: float
     p: float
+    resampled: Resampled
+    holm: float
+    needed: int
 
     @property
     def n(self) -> int:
         return self.both + self.fixed + self.broken + self.neither
 
-
-def share(k: int, n: int) -> Share:
-    """k right of n, with the Wilson score interval."""
-    if n == 0:
-        return Share(k=0, n=0, low=0.0, high=1.0)
-    centre = (k + Z**2 / 2) / (n + Z**2)
-    margin = Z / (n + Z**2) * sqrt(k * (n - k) / n + Z**2 / 4)
-    return Share(
-        k=k, n=n, low=max(centre - margin, 0.0) if k else 0.0, high=min(centre + margin, 1.0) if k < n else 1.0
-    )
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval to go by: Newcombe's where all answers are independent, else that of the bootstrap."""
+        alone = self.resampled.clusters == self.resampled.n
+        return (self.low, self.high) if alone else (self.resampled.low, self.resampled.high)
 
 
 def mcnemar(fixed: int, broken: int) -> float:
@@ -77,12 +64,9 @@ def mcnemar(fixed: int, broken: int) -> float:
         fixed: Pairs wrong before and right after.
         broken: Pairs right before and wrong after.
     """
-    discordant = fixed + broken
-    ways = tail = 1
-    for place in range(min(fixed, broken)):
-        ways = ways * (discordant - place) // (place + 1)
-        tail += ways
-    return min(1.0, 2 * tail / 2**discordant)
+    from scipy.special import bdtr
+
+    return min(1.0, 2 * float(bdtr(min(fixed, broken), fixed + broken, 0.5)))
 
 
 def paired_interval(both: int, fixed: int, broken: int, neither: int) -> tuple[float, float]:
@@ -109,20 +93,32 @@ def paired_interval(both: int, fixed: int, broken: int, neither: int) -> tuple[f
     return max(low, -1.0), min(high, 1.0)
 
 
-def difference(model: str, base: str, pairs: Iterable[tuple[bool, bool]]) -> Difference:
+def difference(
+    model: str,
+    base: str,
+    pairs: Sequence[tuple[bool, bool]],
+    clusters: Sequence[str] = (),
+    more: Sequence[Sequence[tuple[bool, bool]]] = (),
+) -> Difference:
     """Compares two models that answered the same questions.
 
     Args:
         model: The model's name.
         base: The name of what it is compared with.
         pairs: (model right, base right) for each question.
+        clusters: The cluster of each question; each is one of its own where none are given.
+        more: Such pairs of every further sample, where decoding drew several.
     """
     counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
     for pair in pairs:
         counts[pair] += 1
     both, fixed, broken, neither = counts.values()
     low, high = paired_interval(both, fixed, broken, neither)
-    n = sum(counts.values())
+    n = len(pairs)
+    each = clusters or [str(place) for place in range(n)]
+    found = resample(
+        [(name, int(ours) - theirs) for of in (pairs, *more) for name, (ours, theirs) in zip(each, of, strict=True)]
+    )
     return Difference(
         model=model,
         base=base,
@@ -134,4 +130,40 @@ def difference(model: str, base: str, pairs: Iterable[tuple[bool, bool]]) -> Dif
         low=low,
         high=high,
         p=mcnemar(fixed, broken),
+        resampled=found,
+        holm=found.p,
+        needed=questions_needed((fixed + broken) / n if n else 0.0),
     )
+
+
+def adjust(family: Sequence[Difference]) -> None:
+    """Sets `holm` on comparisons that are looked at together: an evaluation's adapters, the steps of a ladder."""
+    for one, p in zip(family, holm([one.resampled.p for one in family]), strict=True):
+        one.holm = p
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p values adjusted for being looked at together: that any one of them misleads stays within the level.
+
+    Holm 1979, "A simple sequentially rejective multiple test procedure". In the order given.
+    """
+    adjusted = [0.0] * len(ps)
+    least = 0.0
+    for done, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        least = max(least, min(1.0, (len(ps) - done) * ps[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+def questions_needed(discordance: float, gap: float = SEEN) -> int:
+    """About how many questions give McNemar's test a power of 80% at the level of 5%.
+
+    Connor 1987, "Sample size for testing differences in proportions for the paired-sample design", Biometrics 43.
+
+    Args:
+        discordance: Share of questions that one of the two models alone answers right; at least the gap is assumed.
+        gap: The difference to be seen, 0 to 1.
+    """
+    apart = max(discordance, gap)
+    root = Z * sqrt(apart) + NormalDist().inv_cdf(POWER) * sqrt(apart - gap**2)
+    return ceil((root / gap) ** 2)

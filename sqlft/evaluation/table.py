@@ -6,8 +6,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sqlft.evaluation.results import ModelFigures, Results
-from sqlft.evaluation.statistics import Share
+from sqlft.evaluation.results import Results
+from sqlft.evaluation.statistics import Difference, Share
 
 
 def results_table(results: Results) -> Group:
@@ -18,13 +18,19 @@ def results_table(results: Results) -> Group:
         table.add_column(Text(model.name), justify="right", overflow="fold")
     rows = {
         "execution match": [_share(model.strict) for model in results.models],
-        "95% interval": [f"{100 * model.strict.low:.1f} to {100 * model.strict.high:.1f}%" for model in results.models],
-        "against the base": [_difference(model) for model in results.models],
+        "95% interval": [f"{100 * model.right.low:.1f} to {100 * model.right.high:.1f}%" for model in results.models],
+        "against the base": [_difference(model.against_base) for model in results.models],
         "relaxed": [_share(model.relaxed) for model in results.models],
         "SQL runs": [_share(model.validity) for model in results.models],
         "no SQL found": [_share(model.no_sql) for model in results.models],
         "same text": [_share(model.exact) for model in results.models],
+        "against the baseline": [
+            _difference(one) for m in results.models for one in results.baseline if one.model == m.name
+        ],
         "LLM judge (advice)": [_share(model.judge) for model in results.models],
+        "judge's kappa": [
+            f"{m.agreement.kappa:.2f}" if m.agreement and m.agreement.kappa is not None else "" for m in results.models
+        ],
         "match, unseen only": [_share(model.unleaked) for model in results.models],
     }
     for measure, cells in rows.items():
@@ -89,9 +95,8 @@ def _share(share: Share | None) -> str:
     return f"{percent(share.value, 1)} ({share.k} of {share.n})" if share else ""
 
 
-def _difference(model: ModelFigures) -> str:
-    found = model.against_base
+def _difference(found: Difference | None) -> str:
     if found is None or found.value is None:
         return ""
-    points = f"{100 * found.value:+.1f} points"
-    return f"{points}\n{100 * found.low:+.1f} to {100 * found.high:+.1f}\n{p_value(found.p)}"
+    low, high = found.interval
+    return f"{100 * found.value:+.1f} points\n{100 * low:+.1f} to {100 * high:+.1f}\n{p_value(found.holm)}"

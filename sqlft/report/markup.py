@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ KEYWORDS = frozenset(
 )
 TOKEN = re.compile(
     r"(?P<c>--[^\n]*|/\*.*?(?:\*/|$))|(?P<s>'(?:[^'\\]|\\.|'')*'?)|(?P<q>`[^`]*`?|\"[^\"]*\"?)|(?P<n>\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b)"
-    r"|(?P<w>\w+)|(?P<x>.)",
+    r"|(?P<w>\w+)|(?P<x>[<>!=]=|<>|.)",
     re.DOTALL | re.IGNORECASE,
 )
+ALIKE = 0.4
+MOST_COMPARED = 1_000_000
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
@@ -82,13 +85,47 @@ def clean(text: str) -> str:
 
 def highlight(sql: str) -> Markup:
     """SQL, or whatever a model wrote instead, as escaped HTML with classes on keywords, text, numbers and comments."""
-    parts = []
-    for match in TOKEN.finditer(sql):
-        kind, text = match.lastgroup, escape(match[0])
-        if kind == "w":
-            kind = "k" if match[0].lower() in KEYWORDS else None
-        parts.append(text if kind in (None, "x", "q") else Markup(f'<i class="{kind}">{text}</i>'))
-    return Markup("").join(parts)
+    return Markup("").join(map(_paint, TOKEN.finditer(sql)))
+
+
+def diff(gold: str, sql: str) -> Markup | None:
+    """`highlight` of a query with what it does not share with the gold one: its own inserted, the gold's deleted.
+
+    Case counts in text and quoted names alone, blanks nowhere. None where the two have too little in common for that
+    to be readable.
+    """
+    theirs = [match for match in TOKEN.finditer(gold) if not match[0].isspace()]
+    ours = list(TOKEN.finditer(sql))
+    code = [place for place, match in enumerate(ours) if not match[0].isspace()]
+    if len(theirs) * len(code) > MOST_COMPARED:
+        return None
+    pair = SequenceMatcher(None, list(map(_key, theirs)), [_key(ours[place]) for place in code], autojunk=False)
+    if pair.ratio() < ALIKE:
+        return None
+    parts, done = [], 0
+    for kind, gold_from, gold_to, start, end in pair.get_opcodes():
+        places = code[start:end]
+        if kind in ("delete", "replace"):
+            lost = gold[theirs[gold_from].start() : theirs[gold_to - 1].end()]
+            parts.append(Markup(" <del>{}</del>").format(highlight(lost)))
+        if places:
+            between, new = ours[done : places[0]], ours[places[0] : places[-1] + 1]
+            text = Markup("").join(map(_paint, new))
+            parts += [*map(_paint, between), text if kind == "equal" else Markup("<ins>{}</ins>").format(text)]
+            done = places[-1] + 1
+    return Markup("").join([*parts, *map(_paint, ours[done:])])
+
+
+def _key(match: re.Match[str]) -> str:
+    return match[0] if match.lastgroup in ("s", "q") else match[0].lower()
+
+
+def _paint(match: re.Match[str]) -> Markup:
+    kind = match.lastgroup
+    if kind == "w":
+        kind = "k" if match[0].lower() in KEYWORDS else None
+    text = escape(match[0])
+    return text if kind in (None, "x", "q") else Markup(f'<i class="{kind}">{text}</i>')
 
 
 def flat(value: Any) -> str:

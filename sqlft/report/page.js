@@ -9,6 +9,8 @@ const tests = {
   broken: (mine, base) => base === "match" && mine !== "match",
   invalid: (mine) => mine === "invalid" || mine === "no_sql",
   out: (mine) => mine === "out",
+  leaked: (mine, base, question) => question.dataset.leaked === "yes",
+  disputed: (mine, base, question) => question.dataset.disputed.split(" ")[Number(model.value)] === "1",
 };
 
 function filter() {
@@ -16,13 +18,23 @@ function filter() {
   let shown = 0;
   for (const question of questions) {
     const outcomes = question.dataset.outcomes.split(" ");
-    const wanted = tests[status.value] ?? ((mine, base, all) => question.dataset.leaked === "yes");
     const text = words.length ? question.textContent.toLowerCase() : "";
-    question.hidden = !wanted(outcomes[Number(model.value)], outcomes[0]) || !words.every((word) => text.includes(word));
+    question.hidden = !tests[status.value](outcomes[Number(model.value)], outcomes[0], question) || !words.every((word) => text.includes(word));
     shown += question.hidden ? 0 : 1;
   }
   document.getElementById("count").textContent = `${shown} of ${questions.length} questions`;
 }
 
+// A link to a question shows it, whatever is filtered away.
+function follow() {
+  const question = document.getElementById(location.hash.slice(1));
+  if (!question?.matches(".question")) return;
+  question.hidden = false;
+  question.open = true;
+  question.scrollIntoView();
+}
+
+addEventListener("hashchange", follow);
 for (const control of [model, status, search]) control.addEventListener("input", filter);
 filter();
+follow();

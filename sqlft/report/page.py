@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from sqlft.evaluation.results import Answer, Outcome, Results, left_out, outcome
+from sqlft.evaluation.results import Answer, Outcome, Question, Results, find_outcomes
 from sqlft.report import sentences
-from sqlft.report.markup import flat, render_page, write_page
+from sqlft.report.marks import mark_cells
+from sqlft.report.markup import diff, flat, highlight, render_page, write_page
 from sqlft.report.plots import OUTCOMES, loss_plot, outcomes_plot, page_color, shares_plot
+
+BY = {"level": "difficulty", "construct": "construct", "table": "table", "tag": "tag", "template": "template"}
 
 
 def write_report(results: Results, path: Path | None = None, run: Path | None = None) -> Path:
@@ -35,7 +39,7 @@ def write_report(results: Results, path: Path | None = None, run: Path | None = 
 def render(results: Results, run: dict[str, Any] | None = None) -> str:
     """The page as text; `run` is what run.json holds. See `write_report`."""
     names = [model.name for model in results.models]
-    by = {kind: _breakdown(results, kind) for kind in ("level", "tag", "template")}
+    by = {kind: _breakdown(results, kind) for kind in BY}
     return render_page(
         "page.html.jinja",
         "page.js",
@@ -44,28 +48,64 @@ def render(results: Results, run: dict[str, Any] | None = None) -> str:
         colors=[page_color(index) for index in range(len(names))],
         rows=_rows(results),
         headline=sentences.headline(results),
-        comparisons=[sentences.comparison(model) for model in results.models[1:]],
+        base=sentences.call(results.base.name),
+        finding=sentences.finding(results.best.against_base),
+        comparisons=sentences.comparisons(results),
+        reach=sentences.reach(results),
+        changed=[(name, results.changed(name)) for name in names[1:]],
+        judged=[
+            (sentence, _disagreements(results, m.name)) for m in results.models if (sentence := sentences.judged(m))
+        ],
+        categories=_categories(results),
         outcomes={name: label for name, (_, label) in OUTCOMES.items()},
         plots=_plots(results, by["level"], run),
-        by=by,
+        by={BY[kind]: rows for kind, rows in by.items() if rows},
         settings={key: flat(value) for key, value in results.settings.items()},
+        manifest=json.dumps({k: v for k, v in (run or {}).items() if k != "curve"}, indent=1, ensure_ascii=False),
         say_verdict=sentences.verdict,
     )
 
 
 def _rows(results: Results) -> list[dict[str, Any]]:
-    out = left_out(results.questions, results.answers)
     rows = []
-    for index, question in enumerate(results.questions):
-        answers = []
-        for name, given in results.answers.items():
-            what: Outcome = "out" if index in out else outcome(given[index])
-            failure, evidence = _evidence(given[index])
-            answers.append(
-                {"model": name, "answer": given[index], "outcome": what, "failure": failure, "evidence": evidence}
-            )
-        rows.append({"number": index + 1, "question": question, "answers": answers})
+    for number, (question, given) in enumerate(zip(results.questions, find_outcomes(results), strict=True), 1):
+        answers = [_describe(question, answer, what) for answer, what in given]
+        rows.append({"number": number, "question": question, "answers": answers})
     return rows
+
+
+def _describe(question: Question, answer: Answer, what: Outcome) -> dict[str, Any]:
+    failure, evidence = _evidence(answer)
+    marks = None
+    if question.gold_result and answer.result and not answer.verdict.strict:
+        marks = mark_cells(question.gold_result, answer.result, answer.verdict)
+    apart = diff(question.sql, answer.sql) if answer.sql and not answer.exact else None
+    return {
+        "model": answer.model,
+        "answer": answer,
+        "outcome": what,
+        "failure": failure,
+        "evidence": evidence,
+        "marks": marks,
+        "sql": apart or (highlight(answer.sql) if answer.sql else None),
+        "apart": apart is not None,
+        "disputed": _disputed(answer),
+    }
+
+
+def _disputed(answer: Answer) -> bool:
+    return answer.judge is not None and answer.judge.right not in (None, answer.verdict.strict)
+
+
+def _disagreements(results: Results, name: str) -> list[int]:
+    """Places of the questions that count on which judge and execution differ."""
+    found = enumerate(find_outcomes(results))
+    return [i for i, given in found for a, what in given if a.model == name and what != "out" and _disputed(a)]
+
+
+def _categories(results: Results) -> list[tuple[str, list[int]]]:
+    total: Counter[str] = sum((Counter(model.categories) for model in results.models), Counter())
+    return [(key, [model.categories.get(key, 0) for model in results.models]) for key, _ in total.most_common()]
 
 
 def _evidence(answer: Answer) -> tuple[str, list[tuple[str, str]]]:
@@ -96,7 +136,7 @@ def _plots(
     plots = [
         (
             "Questions answered right, with 95% intervals",
-            shares_plot("Execution match", [("execution match", [model.strict for model in results.models])], names),
+            shares_plot("Execution match", [("execution match", [model.right for model in results.models])], names),
         ),
         ("What became of the answers", outcomes_plot(results.models)),
     ]

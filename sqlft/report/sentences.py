@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlft.evaluation.results import ModelFigures, Results
-from sqlft.evaluation.statistics import Share
+from sqlft.evaluation.clusters import Clustered
+from sqlft.evaluation.results import BASE, ModelFigures, Results
+from sqlft.evaluation.statistics import Difference, Share
 from sqlft.evaluation.table import p_value, percent
 from sqlft.records import Verdict
 
@@ -66,27 +67,100 @@ def headline(results: Results) -> str:
     if base.strict.n == 0:
         return f"Of {asked}, not one can be counted: see what is left out, and why."
     if len(results.models) == 1:
-        return f"The base answers {_of(base.strict)} of {asked} right."
-    best = max(results.models[1:], key=lambda model: model.strict.value or 0)
-    name = best.name if len(results.models) == 2 else f"{best.name}, the best of {len(results.models) - 1} adapters,"
-    return f"{name} answers {_of(best.strict)} of {asked} right; the base {_of(base.strict)}."
+        return f"{'The base' if base.name == BASE else base.name} answers {_of(base.right)} of {asked} right."
+    best = results.best
+    others = f"{len(results.models) - 1} {'adapters' if base.name == BASE else 'steps'}"
+    name = best.name if len(results.models) == 2 else f"{best.name}, the best of {others},"
+    return f"{name} answers {_of(best.right)} of {asked} right; {call(base.name)} {_of(base.right)}."
 
 
-def comparison(model: ModelFigures) -> str:
-    """A model against the base: how far apart, how sure, what was won and lost."""
-    found = model.against_base
+def finding(found: Difference | None) -> tuple[str, str]:
+    """A difference in two or three words, and its colour: an outcome's name."""
     if found is None or found.value is None:
+        return "", ""
+    if found.holm >= 0.05 or not found.value:
+        return "No difference seen", "out"
+    return ("Better", "match") if found.value > 0 else ("Worse", "invalid")
+
+
+def comparisons(results: Results) -> list[str]:
+    """Each adapter against the base, and each model against the baseline, where there is one."""
+    family = [model.against_base for model in results.models if model.against_base]
+    found = [comparison(one, len(family)) for one in family]
+    return found + [comparison(one, len(results.baseline), "the baseline") for one in results.baseline]
+
+
+def comparison(found: Difference, of: int = 1, other: str = "") -> str:
+    """A model against another: how far apart, how sure, what was won and lost.
+
+    Args:
+        found: The two on the same questions.
+        of: Comparisons in its family, for which its p was adjusted.
+        other: What the other is called, beside its name.
+    """
+    if found.value is None:
         return ""
-    points = f"{100 * found.value:+.0f} points ({100 * found.low:+.0f} to {100 * found.high:+.0f})"
-    if found.p < 0.05:
-        sure = f"chance alone would rarely make such a difference ({p_value(found.p)})"
-    else:
-        sure = f"chance alone may well make such a difference ({p_value(found.p)})"
+    base = other or call(found.base)
+    low, high = found.interval
+    points = f"{100 * found.value:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f})"
+    p = p_value(found.holm) + (f", adjusted for {of} comparisons" if of > 1 else "")
+    sure = "would rarely" if found.holm < 0.05 else "may well"
+    named = f"{other} ({found.base})" if other else base
     return (
-        f"{model.name} against the base: {points}; {sure}. It is right on {found.fixed} that the base gets wrong, "
-        f"and wrong on {found.broken} that the base gets right."
+        f"{found.model} against {named}: {points}; chance alone {sure} make such a difference ({p}). It is right on "
+        f"{found.fixed} that {base} gets wrong, and wrong on {found.broken} that {base} gets right."
     )
 
 
+def reach(results: Results) -> list[str]:
+    """What these questions can show: how many of them are independent, and how many five points would take."""
+    grouped, found = results.base.clustered, []
+    counted = results.base.strict.n
+    if grouped and grouped.clusters < counted:
+        found.append(
+            f"The {counted} questions that count come from {grouped.clusters} SQL "
+            f"template{'s' * (grouped.clusters != 1)}. Questions of one template "
+            "stand or fall together, so that intervals and p values go by templates."
+        )
+    if samples := max(len(model.samples) for model in results.models):
+        found.append(
+            f"Each question was answered {samples} times: shares and p values are of all {samples} samples, and the "
+            "answers shown below are the first."
+        )
+    best = results.best.against_base
+    if best and best.value is not None:
+        apart = best.fixed + best.broken
+        found.append(
+            f"{results.best.name} and {call(best.base)} differ on {apart} of {counted} questions. At that rate a "
+            f"difference of 5 points shows, four times in five, on about {best.needed} independent questions; here are "
+            f"{grouped.clusters if grouped else counted}."
+        )
+    return found
+
+
+def judged(model: ModelFigures) -> str:
+    """How far a judge agrees with execution; empty where none was asked."""
+    found = model.agreement
+    if found is None:
+        return ""
+    same = f"{model.name}: judge and execution agree on {found.both + found.neither} of {found.n} answers"
+    if found.kappa is None or found.low is None or found.high is None:
+        return f"{same}, and both say the same of every answer, so that nothing can be told of its worth."
+    worth = f"kappa {found.kappa:.2f} ({found.low:.2f} to {found.high:.2f})"
+    if found.kappa == 0 and 0 in (found.judge + found.both, found.execution + found.neither):
+        always = "right" if found.judge + found.both else "wrong"
+        return f"{same}. But it calls every answer {always}: {worth}, which is what chance alone brings."
+    return (
+        f"{same}: {worth}; 1 is full agreement, 0 what chance brings. It calls {found.judge} right that execution "
+        f"calls wrong, and {found.execution} wrong that execution calls right."
+    )
+
+
+def call(name: str) -> str:
+    """How sentences call a model: the base is no name."""
+    return "the base" if name == BASE else name
+
+
 def _of(share: Share) -> str:
-    return f"{percent(share.value)} (n={share.n}, 95% CI {100 * share.low:.0f}–{percent(share.high)})"
+    n = f"n={share.n}" + (f" in {share.clusters} templates" if isinstance(share, Clustered) else "")
+    return f"{percent(share.value)} ({n}, 95% CI {100 * share.low:.0f}–{percent(share.high)})"

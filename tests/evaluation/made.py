@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlft.evaluation.results import Answer, Preview, Question, Results, figures
+from sqlft.evaluation.figures import figures
+from sqlft.evaluation.results import Answer, Preview, Question, Results
 from sqlft.records import Verdict
 
 
@@ -26,7 +27,7 @@ def answer(asked: Question, model: str, what: str, **fields: Any) -> Answer:
         "id": asked.id,
         "question": asked.question,
         "model": model,
-        "text": asked.sql,
+        "text": asked.sql if what == "match" else f"{asked.sql} -- {what}",
         "sql": None if what == "no_sql" else asked.sql,
         "runs": runs,
         "exact": what == "match",
@@ -55,7 +56,9 @@ def results(questions: list[Question], answers: dict[str, list[Answer]], **field
 def plain(outcomes: dict[str, str], **fields: Any) -> Results:
     """Results from a letter for each answer: match, relaxed, x for mismatch, invalid, no SQL, undetermined."""
     words = {"m": "match", "r": "relaxed", "x": "mismatch", "i": "invalid", "n": "no_sql", "u": "undetermined"}
-    questions = [question(number) for number in range(len(next(iter(outcomes.values()))))]
+    numbers = range(len(next(iter(outcomes.values()))))
+    sql = "SELECT count() AS n{0} FROM shop.users WHERE age > {0}"  # no two of one template
+    questions = [question(number, sql=sql.format(number)) for number in numbers]
     answers = {
         model: [answer(asked, model, words[letter]) for asked, letter in zip(questions, letters, strict=True)]
         for model, letters in outcomes.items()

@@ -99,6 +99,7 @@ def table_model(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                     id=e.id, question=e.question, model=name, text=str(table.get(e.question)), sql=table.get(e.question)
                 )
                 for e in examples
+                for _ in range(recipe.generation.samples)
             ]
             for name, table in tables.items()
         }
@@ -170,6 +171,20 @@ def test_everything_is_kept_and_the_report_can_be_drawn_again_from_it(recipe: Re
 
 
 @pytest.mark.usefixtures("shared_gate")
+def test_an_earlier_evaluation_is_read_before_it_is_written_over(recipe: Recipe) -> None:
+    folder = make_adapter("shop", [])
+    first = evaluate_each(recipe, [folder], ["golden"])[0]
+    assert first.baseline == []
+    [again] = evaluate_each(recipe, [folder], ["golden"], baseline="shop")
+    assert [(one.base, one.n, one.fixed, one.broken) for one in again.baseline] == [
+        ("shop, base", 4, 0, 0),
+        ("shop, shop", 4, 0, 0),
+    ]
+    assert Results.load(again.folder or Path()).baseline == again.baseline
+    assert "shop against the baseline (shop, shop): +0 points" in write_report(again).read_text()
+
+
+@pytest.mark.usefixtures("shared_gate")
 def test_golden_questions_in_the_training_file_are_said_loudly_and_counted_apart(recipe: Recipe) -> None:
     leaked = [
         ("how many users are there", "SELECT 1"),
@@ -228,7 +243,8 @@ def test_an_adapter_of_this_very_run_raises_no_warning_of_its_own(recipe: Recipe
 def test_a_base_alone_is_evaluated_too(recipe: Recipe) -> None:
     recipe.generation = recipe.generation.model_copy(update={"samples": 3, "temperature": 0.7})
     found = evaluate(recipe, limit=2)
-    assert any("generation.samples is 3" in warning for warning in found.warnings)
+    assert [(one.k, one.n) for one in found.base.samples] == [(1, 2)] * 3
+    assert found.answers["base"][0].samples == [True] * 3 and found.settings["decoding"]["samples"] == 3
     assert [m.name for m in found.models] == ["base"]
     assert (found.base.strict.k, found.base.strict.n) == (1, 2)
     assert found.settings["questions"].endswith("the first 2")
@@ -247,6 +263,7 @@ def test_a_judges_advice_has_its_own_column_and_changes_no_verdict(recipe: Recip
     shown = next(text for text in prompts if "from France" in text)
     assert "SELECT count() FROM shop.users WHERE country = 'France'" in shown and "count()\n" in shown
     assert any("It does not run." in text for text in prompts)
+    assert found.base.agreement is not None and found.base.agreement.kappa == 0
     assert Results.load(found.folder or Path()).base.judge == found.base.judge
 
 

@@ -62,6 +62,8 @@ def test_breakdowns_follow_levels_tags_and_templates_and_leave_out_what_does_not
     shares = {kind: {key: (s.k, s.n) for key, s in rows.items()} for kind, rows in found.base.by.items()}
     assert shares == {
         "level": {"easy": (0, 1), "hard": (1, 1)},
+        "construct": {"count": (1, 2)},
+        "table": {"shop.users": (1, 2)},
         "tag": {"date": (1, 1), "join": (1, 2)},
         "template": {"t1": (1, 2)},
     }

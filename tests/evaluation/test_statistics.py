@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from sqlft.evaluation.statistics import difference, mcnemar, paired_interval, share
+from sqlft.evaluation.clusters import cluster_share, resample, sign_flip
+from sqlft.evaluation.statistics import (
+    adjust,
+    difference,
+    holm,
+    mcnemar,
+    paired_interval,
+    questions_needed,
+    share,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -80,3 +89,93 @@ def test_difference_counts_pairs_and_not_totals() -> None:
     assert (found.both, found.fixed, found.broken, found.neither, found.n) == (1, 2, 1, 1, 5)
     assert found.value == pytest.approx(0.2)
     assert found.p == 1.0
+
+
+@settings(deadline=None)
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_turning_the_signs_of_single_questions_is_mcnemars_test(fixed: int, broken: int) -> None:
+    assert sign_flip([1] * fixed + [-1] * broken) == pytest.approx(mcnemar(fixed, broken), abs=1e-9)
+
+
+def test_turning_the_signs_of_clusters_counts_all_ways() -> None:
+    # of 3, 2 and -1 the eight ways give 6 4 2 0 0 -2 -4 -6 (4 is what was seen)
+    assert sign_flip([3, 2, -1]) == pytest.approx(4 / 8)
+    assert sign_flip([5]) == 1.0 and sign_flip([]) == 1.0
+
+
+def test_twenty_wordings_of_one_query_prove_no_more_than_the_query() -> None:
+    pairs = [(True, False)] * 20 + [(False, False)] * 20
+    alone = difference("a", "base", pairs)
+    together = difference("a", "base", pairs, [f"t{place // 20}" for place in range(40)])
+    assert alone.p == together.p == alone.holm < 0.001
+    assert (together.resampled.clusters, together.resampled.p, together.holm) == (2, 1.0, 1.0)
+    assert together.interval == (together.resampled.low, together.resampled.high) == (0.0, 1.0)
+    assert alone.interval == (alone.low, alone.high)
+
+
+def test_the_paired_bootstrap_has_the_width_that_theory_gives_it() -> None:
+    found = difference("a", "base", [(True, False)] * 60 + [(False, True)] * 20 + [(True, True)] * 120).resampled
+    assert (found.n, found.clusters, found.value) == (200, 200, pytest.approx(0.2))
+    width = 2 * 1.96 * ((80 / 200 - 0.2**2) / 200) ** 0.5
+    assert found.high - found.low == pytest.approx(width, rel=0.05)
+    assert (found.low + found.high) / 2 == pytest.approx(0.2, abs=0.01)
+
+
+def test_of_one_cluster_or_none_nothing_is_known() -> None:
+    one = resample([("t", 1), ("t", 1)])
+    assert (one.low, one.high, one.p, one.value) == (-1, 1, 1.0, 1.0)
+    assert resample([]).value is None
+    assert (cluster_share([]).low, cluster_share([("t", True)]).high, cluster_share([]).value) == (0, 1, None)
+
+
+def test_a_share_of_clusters_of_one_mind_is_worth_its_clusters() -> None:
+    hits = [(str(place // 5), place % 10 < 5) for place in range(200)]  # 40 clusters of 5, each all right or all wrong
+    found, fewer, more = cluster_share(hits), share(20, 40), share(100, 200)
+    assert (found.k, found.n, found.clusters) == (100, 200, 40)
+    assert found.high - found.low == pytest.approx(fewer.high - fewer.low, rel=0.05)
+    assert found.high - found.low > 2 * (more.high - more.low)
+    sure = cluster_share([(cluster, True) for cluster, _ in hits])
+    assert sure.high == 1.0 and sure.low == pytest.approx(share(40, 40).low, abs=0.02)
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), min_size=2, max_size=60), st.integers(1, 6))
+def test_clusters_never_make_an_interval_narrower(hits: list[bool], size: int) -> None:
+    found = cluster_share([(str(place // size), right) for place, right in enumerate(hits)])
+    alone = share(sum(hits), len(hits))
+    assert found.low <= alone.low + 1e-9 and found.high >= alone.high - 1e-9
+
+
+def test_holm_is_as_in_his_own_procedure() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == [1.0, 1.0] and holm([0.02]) == [0.02] and holm([]) == []
+
+
+def test_comparisons_made_together_have_to_be_surer() -> None:
+    pairs = [(True, False)] * 8 + [(False, True)] + [(True, True)] * 20
+    family = [difference(name, "base", pairs) for name in "abc"]
+    adjust(family)
+    assert [one.holm for one in family] == pytest.approx([3 * family[0].p] * 3)
+    assert family[0].p < 0.05 < family[0].holm
+
+
+def test_the_questions_that_five_points_take_are_connors() -> None:
+    assert questions_needed(0.2) == 626  # (1.96 * 0.2 ** 0.5 + 0.8416 * (0.2 - 0.0025) ** 0.5) ** 2 / 0.0025
+    assert questions_needed(0.0) == questions_needed(0.05) == 155
+    assert difference("a", "b", [(True, False)] * 1 + [(False, True)] * 1 + [(True, True)] * 8).needed == 626
+
+
+def test_that_many_questions_show_five_points_four_times_in_five() -> None:
+    import numpy as np
+
+    n = questions_needed(0.2)
+    fixed = np.random.default_rng(1).multinomial(n, [0.125, 0.075, 0.8], 400)[:, :2]
+    power = np.mean([mcnemar(int(won), int(lost)) < 0.05 for won, lost in fixed])
+    assert 0.72 < power < 0.86
+
+
+def test_several_samples_of_a_question_count_as_one_cluster() -> None:
+    pairs = [(True, False), (False, False), (True, True)]
+    found = difference("a", "base", pairs, ["q1", "q2", "q3"], [pairs, pairs])
+    assert (found.n, found.resampled.n, found.resampled.clusters) == (3, 9, 3)
+    assert found.resampled.value == found.value and found.resampled.p == found.p == 1.0

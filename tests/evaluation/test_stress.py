@@ -8,7 +8,7 @@ import pytest
 
 from sqlft.card import Column, Relation, SchemaCard, Table
 from sqlft.database import Database
-from sqlft.evaluation.results import figures
+from sqlft.evaluation.figures import figures
 from sqlft.evaluation.stress import find_dependent, stress
 from sqlft.recipe import Recipe
 from tests.database.clickhouse_http import PASSWORD, ClickHouseServer
