@@ -13,6 +13,7 @@ from sqlft.inference.load import Base, load_base
 from sqlft.inference.tokens import Row
 from sqlft.problems import Interrupted, Problem, SqlftError, WrongUse
 from sqlft.recipe import Recipe
+from sqlft.training.allocator import keep_freed_memory
 from sqlft.training.checkpoints import (
     best_checkpoint,
     check_unfinished,
@@ -83,6 +84,8 @@ def train(recipe: Recipe, *, resume: bool = False, progress: Progress | None = N
     with explained(recipe, args, longest), stopping() as asked, warnings.catch_warnings():
         # peft 0.21 and trl 1.16 still use transformers' old name for it
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+        if args.device.type == "cpu":
+            keep_freed_memory()
         base = load_base(recipe.model, recipe.base, args.device)
         identity = describe_identity(recipe, base, args) if args.should_save else {}
         for note in prepare_checkpoints(recipe, identity, resume) if args.should_save else []:
