@@ -148,7 +148,7 @@ def _ask(
     def local(tuned: bool) -> Writer:
         return LocalWriter(recipe, next(iter(folders.items())) if tuned else None, load)
 
-    writers = [
+    writers: list[Writer] = [
         EndpointWriter(recipe, step.model, step.base_url) if step.model else local("adapter" in step.step)
         for step in steps
     ]
