@@ -225,6 +225,22 @@ def test_predict_without_a_question_is_wrong_use(run, answers):
     assert run("predict", TINY)[0] == 2 and run("predict", TINY, "--file", "none.txt")[0] == 2
 
 
+def test_ladder_hands_on_what_it_was_told_and_prints_json(run, monkeypatch):
+    given = []
+
+    def ladder(recipe, adapter, on, overrides, **more):
+        given.append((str(recipe), adapter, on, overrides, more))
+        return plain({"base": "mmx", "few_shot": "mmm"})
+
+    monkeypatch.setattr(sqlft, "ladder", ladder)
+    code, out, _ = run(
+        "ladder", TINY, "seed=1", "--adapter", "a", "--on", "heldout", "--limit", 3, "--rescore", "--json"
+    )
+    assert code == 0 and [step["name"] for step in json.loads(out)["models"]] == ["base", "few_shot"]
+    assert given == [(TINY, "a", "heldout", ["seed=1"], {"limit": 3, "rescore": True})]
+    assert "few_shot" in run("ladder", TINY)[1]
+
+
 def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp_path):
     asked = []
 

@@ -132,7 +132,7 @@ class Agent:
 
     def _show(self, questions: list[str]) -> Sequence[Sequence[Example]]:
         shots = min(self.way.shots, len(self.seeds))
-        if self.way.nearest and self.nearest:
+        if shots and self.way.nearest and self.nearest:
             return self.nearest.find(questions, shots)
         # spread over the file, where the easy ones tend to come first
         return [[self.seeds[n * len(self.seeds) // shots] for n in range(shots)]] * len(questions)

@@ -21,6 +21,9 @@ from sqlft.problems import WrongUse
 from sqlft.prompts import date_string
 from sqlft.recipe import Generation, Recipe
 
+CONCURRENCY = 16
+"""Calls that an endpoint is asked at a time."""
+
 Keep = Callable[[int, list[Answer]], None]
 """Called with a chat's place and its answers, as soon as they are there."""
 
@@ -113,7 +116,7 @@ class EndpointWriter:
             chat = self._dated(chats[place])
             keep(place, list(await asyncio.gather(*(self._ask(chat, generation) for _ in range(generation.samples)))))
 
-        for_each(self._endpoint, range(len(chats)), one)
+        for_each(self._endpoint, range(len(chats)), one, max(1, CONCURRENCY // generation.samples))
 
     async def _ask(self, chat: Chat, generation: Generation) -> Answer:
         began = time.perf_counter()

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from sqlft.agent import Agent, Bm25, EndpointWriter, LocalWriter, Remembered, VectorSearch, Way, Writer
+from sqlft.agent import Agent, Bm25, EndpointWriter, LocalWriter, Nearest, Remembered, VectorSearch, Way, Writer
 from sqlft.card import SchemaCard
 from sqlft.database import Gate
 from sqlft.dataset.journal import Journal
@@ -143,13 +144,21 @@ def _ask(
 ) -> dict[str, list[Prediction]]:
     seeds = read_examples(recipe.seeds) if any(map(_shows_seeds, steps)) else []
     questions = {example.id: example.question for example in examples}
-    writers = [_writer(recipe, step, folders, load) for step in steps]
+
+    @cache
+    def local(tuned: bool) -> Writer:
+        return LocalWriter(recipe, next(iter(folders.items())) if tuned else None, load)
+
+    writers: list[Writer] = [
+        EndpointWriter(recipe, step.model, step.base_url) if step.model else local("adapter" in step.step)
+        for step in steps
+    ]
     greedy = recipe.generation.model_copy(update={"samples": 1})
     sampled = greedy.model_copy(update={"temperature": greedy.temperature or recipe.agent.temperature})
     predictions = {}
     with Journal(recipe.run_dir / "ladder" / "responses.jsonl") as journal:
         section = recipe.agent.embeddings
-        nearest = VectorSearch(section, seeds, journal) if section else Bm25(seeds)
+        nearest: Nearest = VectorSearch(section, seeds, journal) if section else Bm25(seeds)
         for step, writer in zip(steps, writers, strict=True):
             name, way = step.name, way_of(step.step, recipe)
             remembered = Remembered(writer, journal, _telling(tell, f"answers of {name}"))
@@ -161,12 +170,6 @@ def _ask(
 
 def _telling(tell: Progress, stage: str) -> Callable[[int, int], None]:
     return lambda done, of: tell(stage, done, of, "")
-
-
-def _writer(recipe: Recipe, step: Step, folders: dict[str, Path], load: Load) -> Writer:
-    if step.model:
-        return EndpointWriter(recipe, step.model, step.base_url)
-    return LocalWriter(recipe, next(iter(folders.items())) if "adapter" in step.step else None, load)
 
 
 def _kept(folder: Path, examples: Sequence[Example]) -> dict[str, list[Prediction]]:

@@ -252,17 +252,29 @@ def ask_all(
 def for_each(
     endpoint: Endpoint, items: Sequence[Item], ask: Callable[[Item], Coroutine[Any, Any, R]], concurrency: int = 16
 ) -> list[R]:
-    """What `ask` gives for each item, in order, `concurrency` of them at a time; closes the endpoint."""
+    """What `ask` gives for each item, in order, `concurrency` of them at a time; closes the endpoint.
+
+    Raises the first fault, when what was under way has come to its end: it is paid for.
+    """
 
     async def all_of_them() -> list[R]:
         free = asyncio.Semaphore(concurrency)
+        found: dict[int, R] = {}
+        faults: list[Exception] = []
 
-        async def one(item: Item) -> R:
+        async def one(place: int, item: Item) -> None:
             async with free:
-                return await ask(item)
+                try:
+                    if not faults:
+                        found[place] = await ask(item)
+                except Exception as error:
+                    faults.append(error)
 
         async with endpoint:
-            return await asyncio.gather(*map(one, items))
+            await asyncio.gather(*itertools.starmap(one, enumerate(items)))
+        if faults:
+            raise faults[0]
+        return [found[place] for place in range(len(items))]
 
     return run_async(all_of_them())
 
