@@ -225,6 +225,8 @@ def _notes(seeds: list[Example], golden: list[Example], lost: int, own: int, cov
     asked = {fold_question(example.question) for example in golden}
     if shared := sum(fold_question(seed.question) in asked for seed in seeds):
         notes.append(f"{shared} of {len(seeds)} seeds ask a golden question, and the teacher is shown them")
+    if not golden:
+        notes.append("the golden set is empty: no pair was compared with it")
     if cells := thin(coverage):
         notes.append(f"thinnest coverage, pairs kept of those written: {'; '.join(cells)}")
     if lost:
@@ -234,7 +236,7 @@ def _notes(seeds: list[Example], golden: list[Example], lost: int, own: int, cov
 
 def _real_kept(recipe: Recipe, cleaned: Cleaned, real: range) -> list[str]:
     count = sum(place in real for place in cleaned.places)
-    return [f"{count} of {len(real)} pairs of {recipe.imported} passed cleaning"] if real else []
+    return [f"{count} of {len(real)} pairs of {recipe.imported} passed cleaning"] if recipe.imported else []
 
 
 def _rewritten(cleaned: Cleaned) -> list[str]:

@@ -14,6 +14,10 @@ from sqlft.recipe import Recipe, Teacher
 USUAL_TOKENS = 130  # of a pair with its comment and its JSON: a fair guess, for the estimate
 
 
+class BudgetTooSmall(WrongUse):
+    """What is left of the budget does not pay for one call."""
+
+
 def agree(who: str, estimate: Estimate, confirm: Confirm | None) -> None:
     """Raises WrongUse where nobody agrees to what calls will cost."""
     if not (confirm(estimate) if confirm else estimate.bounded):
@@ -70,8 +74,8 @@ class Commission:
         self.agreed = True
         return dollars
 
-    def too_small(self, each: float, spent: float | None) -> WrongUse:
+    def too_small(self, each: float, spent: float | None) -> BudgetTooSmall:
         """The error where the budget does not pay for one call."""
         what = f"`teacher.budget_usd: {self.section.budget_usd}`"
         why = f"one call costs about {each:.4f} dollars, and {spent:.4f} are spent"
-        return WrongUse(Problem(self.recipe.where("teacher", "budget_usd"), what, why, "Write more."))
+        return BudgetTooSmall(Problem(self.recipe.where("teacher", "budget_usd"), what, why, "Write more."))

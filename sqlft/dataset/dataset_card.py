@@ -80,7 +80,7 @@ def dropped(report: BuildReport) -> str:
     if not lost:
         return "Nothing was dropped."
     most = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in list(report.rejected.items())[:4])
-    came = report.steps[0][1]
+    came = report.steps[0][1] if report.steps else report.written
     return f"{lost:,} of {came:,} were dropped ({lost / came:.0%}), most often: {most}."
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sqlft.card import SchemaCard
+from sqlft.dataset.commission import BudgetTooSmall
 from sqlft.dataset.fold import fold_question, fold_sql
 from sqlft.dataset.purse import Purse
 from sqlft.dataset.requests import Requests
@@ -20,9 +21,6 @@ from sqlft.problems import Problem, WrongUse
 from sqlft.prompts import render_prompt
 from sqlft.recipe import Recipe
 from sqlft.records import Example
-
-_LEAST_DOLLARS = 0.01
-"""With less of the budget left, nobody is asked."""
 
 
 class _Listed(Requests):
@@ -87,18 +85,22 @@ class SecondOpinion:
 
     def _ask(self, chats: Sequence[str], pairs: int, wanted: int, what: str) -> list[Example]:
         section = self._recipe.teacher
-        budget = self._purse.left
-        if not chats or (budget is not None and budget < _LEAST_DOLLARS):
-            self._purse.notes += [f"the budget is spent: {what.replace('_', ' ')} were not asked for"] * bool(chats)
+        if not chats:
             return []
+        name, notes = what.replace("_", " "), self._purse.notes
         changes = {"slots": False, "seeds_per_prompt": 0, "pairs_per_prompt": pairs, "examples": wanted}
-        section = section.model_copy(update={**changes, "budget_usd": budget})
+        section = section.model_copy(update={**changes, "budget_usd": self._purse.left})
         recipe = self._recipe.model_copy(update={"teacher": section})
         requests, journal = _Listed(recipe, self._card, chats), self._folder / f"{what}.jsonl"
 
         def tell(_stage: str, done: int, of: int, note: str) -> None:
-            self._purse.progress(what.replace("_", " "), done, of, note)
+            self._purse.progress(name, done, of, note)
 
-        written = ask(recipe, requests, journal, tell, confirm=self._purse.confirm)
+        try:
+            written = ask(recipe, requests, journal, tell, confirm=self._purse.confirm)
+        except BudgetTooSmall:
+            notes.append(f"the budget is spent: {name} were not asked for")
+            return []
+        notes += [f"{name}: {note}" for note in written.notes]
         self._purse.paid.append(written)
         return written.examples

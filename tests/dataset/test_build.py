@@ -3,6 +3,7 @@ import hashlib
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -14,7 +15,7 @@ from sqlft.dataset.build import PARTS, build, rehearse
 from sqlft.dataset.fold import fold_question, fold_sql
 from sqlft.dataset.lint.wording import template
 from sqlft.problems import WrongUse
-from sqlft.recipe import Limits, Recipe
+from sqlft.recipe import CleaningStep, Limits, Recipe
 from sqlft.records import Example, Rejected, read_jsonl, write_jsonl
 from tests.openai_stub import CREATED, OpenAIStub
 
@@ -259,6 +260,8 @@ def test_a_contradiction_is_put_to_the_teacher_once_within_the_budget(recipe):
         assert more.files == asked.files and len(server.requests) == 4
         poor = build(recipe(**{**wants, "name": "poor", "teacher": {**section, "budget_usd": 0.0076}}))
         assert poor.rejected == {"conflict": 2} and any("the budget is spent" in note for note in poor.notes)
+        short = build(recipe(**{**wants, "name": "short", "teacher": {**section, "budget_usd": 0.016}}))
+        assert any(note.startswith("regenerations: stopped at the budget") for note in short.notes)
 
 
 @pytest.mark.usefixtures("one_gate")
@@ -288,6 +291,17 @@ def test_embeddings_are_asked_for_once_and_paid_from_the_same_budget(recipe):
     assert report.rejected == {"near_duplicate": 1} and report.files == again.files
     assert [len(body.get("input", "")) for body in server.requests] == [0, 2]
     assert report.dollars == again.dollars == pytest.approx(0.0075 + 1000 * 0.02 / 1e6)
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_sets_that_are_empty_are_told_of(recipe, tmp_path):
+    (tmp_path / "none.jsonl").touch()
+    made = recipe(teacher={"kind": "template", "examples": 12}, split={"validation": 2})
+    made.golden = made.imported = tmp_path / "none.jsonl"
+    made.clean.skip = list(get_args(CleaningStep))
+    notes = sqlft.build(made).notes
+    assert "the golden set is empty: no pair was compared with it" in notes
+    assert f"0 of 0 pairs of {made.imported} passed cleaning" in notes
 
 
 def test_the_grammar_has_no_second_opinion(recipe):

@@ -33,8 +33,10 @@ def read_sql_files(paths: Sequence[Path]) -> list[Found]:
             why = error.strerror if isinstance(error, OSError) else f"not UTF-8 ({error})"
             problems.append(Problem(str(path), "FILE", str(why), "Write the path of a file of SQL."))
             continue
-        for statement, question, line in split_statements(text):
-            found.append(Found(statement, last=f"{path}:{line}", question=question))
+        statements = list(split_statements(text))
+        found += [Found(sql, last=f"{path}:{line}", question=question) for sql, question, line in statements]
+        if not statements:
+            problems.append(Problem(str(path), "FILE", "it holds no statement", "Write the path of a file of SQL."))
     if problems:
         raise WrongUse(problems)
     return found

@@ -49,8 +49,9 @@ def test_a_file_without_statements_has_none(text):
 def test_every_file_that_cannot_be_read_is_said(tmp_path):
     (tmp_path / "latin.sql").write_bytes("SELECT 'é'".encode("latin-1"))
     with pytest.raises(WrongUse) as error:
-        read_sql_files([Path("none.sql"), tmp_path / "latin.sql"])
-    assert len(error.value.problems) == 2 and "UTF-8" in str(error.value)
+        (tmp_path / "bare.sql").write_text("-- nothing yet\n;")
+        read_sql_files([Path("none.sql"), tmp_path / "latin.sql", tmp_path / "bare.sql"])
+    assert len(error.value.problems) == 3 and "holds no statement" in str(error.value) and "UTF-8" in str(error.value)
 
 
 @pytest.mark.parametrize(
