@@ -177,3 +177,9 @@ def test_a_golden_question_that_stands_twice_is_found(project, tmp_path):
     with (tmp_path / "golden.jsonl").open("a") as file:
         file.write(first)
     assert "stands twice" in failed(project())["golden"][0]
+
+
+def test_a_golden_question_that_the_database_cannot_answer_is_not_run(project, tmp_path):
+    with (tmp_path / "golden.jsonl").open("a") as file:
+        file.write(json.dumps({"question": "How warm was it in May?", "sql": ""}) + "\n")
+    assert failed(project()) == {}

@@ -53,7 +53,7 @@ class Condition:
             first, last = next(iter(self.values)).split("..")
             return f"{text} {f'from {first} ' * bool(first)}{f'to {last}' * bool(last)}".strip()
         values = sorted(self.values)
-        if self.operator in ("in", "not in") and not values[0].startswith("("):
+        if self.operator in ("in", "not in") and not "".join(values).startswith("("):
             sign = {"in": "=", "not in": "!="}[self.operator] if len(values) == 1 else self.operator
             return f"{text} {sign} {values[0] if len(values) == 1 else '(' + ', '.join(values) + ')'}"
         return f"{text} {self.operator} {' '.join(values)}".strip()

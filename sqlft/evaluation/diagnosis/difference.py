@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from sqlft.evaluation.diagnosis.categories import Category, Finding
 from sqlft.evaluation.diagnosis.conditions import Condition, blind, plain
 from sqlft.evaluation.diagnosis.expressions import Aggregate
-from sqlft.evaluation.diagnosis.shape import Item, Shape
+from sqlft.evaluation.diagnosis.shape import Shape
 
 _COUNTS = ("count", "uniqexact", "uniq")
 _LITERAL = re.compile(r"'[^']*'|\b\d+(\.\d+)?\b")
@@ -73,7 +73,7 @@ def _compare_conditions(gold: Iterable[Condition], prediction: Iterable[Conditio
             if other is not None:
                 ours.remove(one)
                 theirs.remove(other)
-                if blind(str(one)) != blind(str(other)) and _form(one, whole=True) != _form(other, whole=True):
+                if _form(one, whole=True) != _form(other, whole=True):
                     note("date_range" if one.dated else category, f"{other}, not {one}")
     for condition in ours:
         note("date_range" if condition.dated else "missing_filter", f"{condition} is missing")
@@ -196,29 +196,18 @@ def _compare_items(gold: Shape, prediction: Shape, note: Note, known: set[Catego
             ours.remove(one)
             theirs.remove(other)
             if blind(one.text) == blind(other.text):
-                if abs(one.factor / other.factor - 1) > 1e-9:
+                if abs(one.factor - other.factor) > 1e-9 * abs(one.factor):
                     note("scale", f"{other.factor:g} times it, not {one.factor:g}")
                 elif one.rounded != other.rounded and one.text == other.text:
                     note("scale", "rounded" if other.rounded else "not rounded")
-            elif not known & {"wrong_grouping"} or "@" in blind(one.text):
-                _compare_formulas(one, other, gold, prediction, note)
+            elif "@" in blind(one.text) or not ("wrong_grouping" in known or one.text in gold.keys):
+                note("wrong_metric", f"{plain(other.text)}, not {plain(one.text)}")
     keys = {key for shape in (gold, prediction) for key in shape.keys}
     while ours and theirs and not (ours[0].text in keys or theirs[0].text in keys):
         note("wrong_metric", f"{plain(theirs.pop(0).text)}, not {plain(ours.pop(0).text)}")
     if "wrong_grouping" in known:  # a key that is not grouped by cannot be shown
         ours = [item for item in ours if item.text in prediction.keys or item.text not in gold.keys]
         theirs = [item for item in theirs if item.text in gold.keys or item.text not in prediction.keys]
-    _note_columns(ours, theirs, note)
-
-
-def _compare_formulas(one: Item, other: Item, gold: Shape, prediction: Shape, note: Note) -> None:
-    """Formulas of aggregates with another form around them, such as a rate for a count."""
-    if "@" not in blind(one.text) and one.text in gold.keys:
-        return
-    note("wrong_metric", f"{plain(other.text)}, not {plain(one.text)}")
-
-
-def _note_columns(ours: Sequence[Item], theirs: Sequence[Item], note: Note) -> None:
     for item in ours:
         note("missing_column", plain(item.text))
     for item in theirs:

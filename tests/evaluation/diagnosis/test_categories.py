@@ -148,6 +148,24 @@ def test_several_categories_hold_at_once_each_with_what_shows_it() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        f"SELECT 0 * sum(r), 1e999 * count() {S}",
+        f"SELECT sum(r) / 0 {S}",
+        f"SELECT count() {S} WHERE day < '0001-01-01' AND toYear(day) = 99999 AND toMonth(day) = 13",
+        f"SELECT count() {S} WHERE a IN () AND b IN (SELECT 1) AND (a, b) IN ((1, 2))",
+        "SELECT 1",
+        "SELECT * FROM numbers(10)",
+        "SELECT arrayFilter(x -> x > 1, [1, 2])[1], (SELECT max(a) FROM t), -x, NULL, today() - INTERVAL 1 DAY",
+    ],
+)
+def test_odd_text_of_a_model_stops_nothing(odd: str) -> None:
+    for one, other in ((odd, f"SELECT sum(r) {S}"), (f"SELECT sum(r) {S}", odd), (odd, odd)):
+        found = diagnose(one, other, verdict("mismatch", "rows"))
+        assert found and all(finding.category in LABELS for finding in found)
+
+
 def test_what_sqlglot_cannot_read_has_no_shape() -> None:
     assert read_shape("SELECT FROM WHERE") is None and read_shape("") is None
 
