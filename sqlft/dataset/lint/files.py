@@ -159,7 +159,7 @@ def _flatten(record: Any) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            for turn in value:
+            for turn in (one for one in value if isinstance(one, dict)):
                 role = str(turn.get("role") or turn.get("from") or "")
                 said = turn.get("content") if turn.get("content") is not None else turn.get("value")
                 who = {"human": "user", "gpt": "assistant", "model": "assistant"}.get(role, role)

@@ -26,6 +26,7 @@ FORMS = {
         "messages": [{"role": "user", "content": q}, {"role": "assistant", "content": f"```sql\n{s}\n```"}]
     },
     "turns": lambda q, s: {"conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": s}]},
+    "a list of this and that": lambda q, s: {"question": q, "sql": s, "tags": [{"a": 1}, 2]},
     "prompt and completion": lambda q, s: {
         "prompt": [{"role": "system", "content": "…"}, {"role": "user", "content": q}],
         "completion": [{"role": "assistant", "content": s}],
