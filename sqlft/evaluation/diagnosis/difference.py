@@ -12,6 +12,7 @@ from sqlft.evaluation.diagnosis.expressions import Aggregate
 from sqlft.evaluation.diagnosis.shape import Shape
 
 _COUNTS = ("count", "uniqexact", "uniq")
+_FACTOR = re.compile(r"^\d[\d.e+-]* \* ")
 _LITERAL = re.compile(r"'[^']*'|\b\d+(\.\d+)?\b")
 
 
@@ -150,7 +151,9 @@ def _name_change(one: Aggregate, other: Aggregate, note: Note) -> None:
         elif blind(one.order or "") != blind(other.order or ""):
             note("wrong_order", _not(other, one))
     elif blind(one.arguments) != blind(other.arguments):
-        note("wrong_metric", _not(other, one))
+        alike = _LITERAL.sub("?", one.arguments) == _LITERAL.sub("?", other.arguments)
+        dated = re.search(r" (from|to) \d{4}-", one.arguments)
+        note("wrong_metric" if not alike else "date_range" if dated else "wrong_literal", _not(other, one))
     elif one.name.partition("(")[0] == other.name.partition("(")[0]:
         note("wrong_literal", _not(other, one))
     else:
@@ -200,7 +203,7 @@ def _compare_items(gold: Shape, prediction: Shape, note: Note, known: set[Catego
                     note("scale", f"{other.factor:g} times it, not {one.factor:g}")
                 elif one.rounded != other.rounded and one.text == other.text:
                     note("scale", "rounded" if other.rounded else "not rounded")
-            elif "@" in blind(one.text) or not ("wrong_grouping" in known or one.text in gold.keys):
+            elif one.text not in gold.keys and ("@" in blind(one.text) or "wrong_grouping" not in known):
                 note("wrong_metric", f"{plain(other.text)}, not {plain(one.text)}")
     keys = {key for shape in (gold, prediction) for key in shape.keys}
     while ours and theirs and not (ours[0].text in keys or theirs[0].text in keys):
@@ -235,9 +238,10 @@ def _compare_ends(gold: Shape, prediction: Shape, note: Note) -> None:
 
 def _order(shape: Shape, other: Shape) -> list[tuple[str, bool]]:
     """The keys; those that the other cannot have, as it groups or measures otherwise, told by their kind alone."""
+    order = [(_FACTOR.sub("", key), descending) for key, descending in shape.order]
     if set(shape.aggregates) == set(other.aggregates) and shape.keys == other.keys:
-        return shape.order
-    return [("key" if key in shape.keys else blind(key), descending) for key, descending in shape.order]
+        return order
+    return [("key" if key in shape.keys else blind(key), descending) for key, descending in order]
 
 
 def _say_order(shape: Shape) -> str:

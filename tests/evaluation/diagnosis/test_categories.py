@@ -96,6 +96,21 @@ def named(gold: str, sql: str) -> set[str]:
         ),
         (f"SELECT 100 * countIf(a = 1) / count() {S}", f"SELECT countIf(a = 1) / count() {S}", "scale"),
         (f"SELECT avg(r) {S}", f"SELECT round(avg(r)) {S}", "scale"),
+        (
+            f"SELECT id, 100 * sum(r) / sum(a) AS n {S} GROUP BY id ORDER BY n",
+            f"SELECT id, sum(r) / sum(a) AS n {S} GROUP BY id ORDER BY n",
+            "scale",
+        ),
+        (
+            f"SELECT max(toYear(day) = 2022) AS a {S} GROUP BY id",
+            f"SELECT max(toYear(day) = 2023) AS a {S} GROUP BY id",
+            "date_range",
+        ),
+        (
+            f"SELECT toStartOfMonth(first), count() FROM {INNER} GROUP BY 1",
+            f"SELECT toStartOfQuarter(first), count() FROM {INNER} GROUP BY 1",
+            "wrong_grouping",
+        ),
         (f"SELECT os, count() {S} GROUP BY os WITH TOTALS", f"SELECT os, count() {S} GROUP BY os", "totals"),
     ],
 )
