@@ -213,11 +213,14 @@ def ladder(
     """
     from sqlft.evaluation import climb
     from sqlft.progress import Stages
+    from sqlft.report import write_tables
 
     recipe = _recipe(recipe, overrides)
     own = recipe.run_dir / "adapter"
     with Stages() as stages:
-        return climb(recipe, adapter or (own if own.is_dir() else None), on, limit, rescore=rescore, progress=stages)
+        results = climb(recipe, adapter or (own if own.is_dir() else None), on, limit, rescore=rescore, progress=stages)
+    write_tables(results)
+    return results
 
 
 def load(source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None) -> SqlModel:

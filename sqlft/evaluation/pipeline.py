@@ -112,7 +112,7 @@ def evaluate_each(
             notes = [*gate.warnings, *model.warnings]
             settings = read_settings(recipe, card, of.path, folders, gate.sandbox, limit)
             results = conclude(recipe, card, of, answers, folders, folders, notes, settings)
-            results.warnings += unjudged
+            results.warnings += [*suspicions(results.models), *unjudged]
             if earlier:
                 compare_with(results, earlier)
             results.save(recipe.run_dir / "evaluation" / of.folder)
@@ -198,7 +198,6 @@ def conclude(
             *notes,
             *_identity_warnings(recipe, card, folders),
             *_count_warnings(questions, answers, out, models),
-            *suspicions(models),
         ],
         leakage=leakage,
         out_of_headline=out,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sqlft.evaluation.diagnosis.categories import Finding
 from sqlft.evaluation.results import Opinion, Preview, Results
 from sqlft.records import Verdict
 from sqlft.report import write_report
@@ -44,7 +45,11 @@ def made() -> Results:
                 result=None if letter in "in" else GOLD if letter == "m" else OTHER,
                 **({"sql": one.sql.replace("> ", ">= ").replace("sessions DESC", "sessions")} if letter == "x" else {}),
                 **({"text": "I am sorry, but as a language model I cannot look."} if letter == "n" else {}),
-                **({"categories": ["wrong_filter", "wrong_order"]} if letter == "x" else {}),
+                **(
+                    {"findings": [Finding(category=key) for key in ("wrong_filter", "wrong_order")]}
+                    if letter == "x"
+                    else {}
+                ),
                 judge=Opinion(right=letter != "i", reason="It looks right."),
             )
             for one, letter in zip(asked, letters, strict=True)

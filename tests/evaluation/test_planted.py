@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sqlft.database import Database, Gate, open_gate
+from sqlft.evaluation.diagnosis.categories import Finding
 from sqlft.evaluation.judge import judge_answers
 from sqlft.evaluation.results import BASE, Results
 from sqlft.evaluation.scoring import check_gold, score_samples
@@ -159,7 +160,8 @@ def test_several_samples_are_averaged_and_the_first_is_shown(gate: Gate) -> None
 
 def test_samples_and_categories_come_back_from_the_files(tmp_path: Path) -> None:
     found = plain({"base": "mx"})
-    found.answers["base"][1].categories, found.answers["base"][1].samples = ["wrong_filter"], [False, True]
+    found.answers["base"][1].findings = [Finding(category="wrong_filter")]
+    found.answers["base"][1].samples = [False, True]
     found.save(tmp_path)
     again = Results.load(tmp_path).answers["base"][1]
     assert (again.categories, again.samples) == (["wrong_filter"], [False, True])
