@@ -223,19 +223,15 @@ def _model(recipe: Recipe, card: SchemaCard | None, examples: list[Example]) -> 
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = config.get("text_config", config)
     yield from _space(recipe, config)
-    if card is None or not examples:
+    answered = [e for e in examples if e.sql]  # the others are golden questions that the database cannot answer
+    if card is None or not answered:
         return
     tokenizer, context = load_tokenizer(folder), config["max_position_embeddings"]
-    chats = [render_chat(card, e.question, recipe.prompt, e.sql) for e in examples]
-    rows = tokenize_chats(tokenizer, chats, [e.id for e in examples], recipe.prompt.date, context)
-    tokenize_chats(
-        tokenizer,
-        [chat[:-1] for chat in chats],
-        [e.id for e in examples],
-        recipe.prompt.date,
-        context,
-        room=recipe.generation.max_new_tokens,
-    )
+    whole = [render_chat(card, e.question, recipe.prompt, e.sql) for e in answered]
+    rows = tokenize_chats(tokenizer, whole, [e.id for e in answered], recipe.prompt.date, context)
+    asked = [render_chat(card, e.question, recipe.prompt) for e in examples]
+    room, ids = recipe.generation.max_new_tokens, [e.id for e in examples]
+    tokenize_chats(tokenizer, asked, ids, recipe.prompt.date, context, room=room)
     found = summarize_lengths(rows)
     yield Check("chat template", "ok", "one beginning, the prompt a prefix of every row, the end token learned")
     yield Check("tokens", "ok", f"{found['shortest']} to {found['longest']} in a row, the model's context is {context}")

@@ -119,7 +119,9 @@ class _Making:
         kept = rng.sample(copy.rows, min(len(copy.rows), int((1 - how.doubled) * size) + 1))
         self.rows = [list(row) for row in kept]
         self.rows += self._doubles(rng.choices(self.rows, k=max(0, size - len(kept)))) if kept else []
-        self.asked = {one for one, around in enumerate(copy.edges) if around}.union(*(table.asked for table in above))
+        self.asked: set[int] = {one for one, around in enumerate(copy.edges) if around}.union(
+            *(table.asked for table in above)
+        )
         aimed = sorted(self.asked) or [None]
         self.aims = [rng.choice(aimed) if rng.random() < how.aimed else None for _ in self.rows]
 

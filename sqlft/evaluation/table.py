@@ -62,7 +62,7 @@ def ladder_table(results: Results) -> Group:
             Text(step.name),
             _share(step.strict),
             f"{100 * step.strict.low:.1f} to {100 * step.strict.high:.1f}%",
-            _difference(step).replace("\n", ", "),
+            _difference(step.against_base).replace("\n", ", "),
             percent(step.validity.value),
             f"{step.attempts / asked:.2f}",
             tokens,

@@ -80,10 +80,15 @@ CleaningStep = Literal[
 """The steps that every pair passes, in order. See sqlft.dataset.steps."""
 
 
-class Embeddings(_Endpoint):
-    """An endpoint that says how near two questions are in meaning; it counts against `teacher.budget_usd`."""
+class Embedder(_Endpoint):
+    """Who turns questions into vectors."""
 
     model: str = "text-embedding-3-small"
+
+
+class Embeddings(Embedder):
+    """Who says how near two questions are in meaning; it counts against `teacher.budget_usd`."""
+
     near_duplicate: float = Field(
         0.9, gt=0, le=1, description="cosine at which a question repeats another of its literals and answer"
     )
@@ -178,12 +183,6 @@ class Judge(_Endpoint):
     """An LLM judge: advisory, in a column of its own."""
 
     model: str
-
-
-class Embedder(_Endpoint):
-    """Who turns questions into vectors."""
-
-    model: str = "text-embedding-3-small"
 
 
 class Agent(Section):

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from sqlft.evaluation.diagnosis.categories import Category
 from sqlft.evaluation.results import Answer, Outcome, Question, Results, find_outcomes
 from sqlft.report import sentences
 from sqlft.report.marks import mark_cells
@@ -104,7 +105,7 @@ def _disagreements(results: Results, name: str) -> list[int]:
 
 
 def _categories(results: Results) -> list[tuple[str, list[int]]]:
-    total: Counter[str] = sum((Counter(model.categories) for model in results.models), Counter())
+    total: Counter[Category] = sum((Counter(model.categories) for model in results.models), Counter())
     return [(key, [model.categories.get(key, 0) for model in results.models]) for key, _ in total.most_common()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h's names
 LARGEST_THRESHOLD = 32 * 2**20  # mallopt takes no more
@@ -17,7 +18,8 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library is one that can be told; others are left as they are.
     """
-    tell = getattr(ctypes.CDLL(None), "mallopt", None)
-    return bool(tell) and all(
-        tell(name, value) for name, value in ((M_MMAP_THRESHOLD, LARGEST_THRESHOLD), (M_TRIM_THRESHOLD, 2**31 - 1))
-    )
+    library: Any = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
+        return False
+    thresholds = ((M_MMAP_THRESHOLD, LARGEST_THRESHOLD), (M_TRIM_THRESHOLD, 2**31 - 1))
+    return all(library.mallopt(name, value) for name, value in thresholds)

@@ -55,7 +55,7 @@ def test_the_base_is_the_adapter_switched_off_and_all_are_asked_alike(recipe: Re
     assert any("taken on trust" in note for note in model.warnings)
 
 
-def test_one_sample_of_each_question_is_taken(recipe: Recipe) -> None:
+def test_every_sample_of_each_question_is_taken_one_after_the_other(recipe: Recipe) -> None:
     recipe.generation = recipe.generation.model_copy(update={"samples": 3, "temperature": 0.7})
     found = ask(load_model(recipe, {}, lambda *_: None), recipe, CARD, EXAMPLES, "", lambda *_: None)
-    assert len(found["base"]) == len(EXAMPLES)
+    assert [p.id for p in found["base"]] == [example.id for example in EXAMPLES for _ in range(3)]

@@ -66,7 +66,7 @@ def look_at(
 def _inherit(parent: int, *given: Any) -> None:
     global _inherited
     die_with_parent(parent)  # it holds copies of the parent's pipes, which others wait on
-    _inherited = given  # type: ignore[assignment]
+    _inherited = given
 
 
 def _judge_share(places: range) -> list[Any]:
