@@ -122,7 +122,7 @@ class _Making:
         self.asked: set[int] = {one for one, around in enumerate(copy.edges) if around}.union(
             *(table.asked for table in above)
         )
-        aimed = sorted(self.asked) or [None]
+        aimed: list[int | None] = [*sorted(self.asked)] or [None]
         self.aims = [rng.choice(aimed) if rng.random() < how.aimed else None for _ in self.rows]
 
     def _doubles(self, rows: list[list[Any]]) -> list[list[Any]]:

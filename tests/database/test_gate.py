@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from clickhouse_http import ClickHouseServer
-from conftest import make_folder
 
 from sqlft.database import ConnectError, Database, QueryError, QueryRefused, Result, open_gate, worker
 from sqlft.database.clock import freeze
 from sqlft.database.gate import Gate
 from sqlft.problems import WrongUse
 from sqlft.recipe import Limits
+from tests.database.conftest import make_folder
 
 DAY = datetime.date(2024, 12, 31)
 TABLES = ["shop.t", "shop.v"]

@@ -35,7 +35,6 @@ class QuestionRequests(Requests):
         text = render_prompt(
             "question",
             card=self._card,
-            full=True,
             sqls=self._batch(number),
             seeds=self._draw_seeds(None, random.Random(f"{self._recipe.seed}:{number}")),
         )
