@@ -46,7 +46,9 @@ def drawing(height: float) -> Iterator[tuple[Figure, Axes]]:
 
 
 def add_legend(figure: Figure, columns: int = 3) -> None:
-    """The legend, above the axes."""
+    """The legend, above the axes, where anything in them has a label."""
+    if not any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
+        return
     figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=10, handlelength=1)
 
 

@@ -13,6 +13,7 @@ from sqlft.recipe import Recipe
 from sqlft.records import Example, Slot, write_jsonl
 from sqlft.report import write_dataset_page
 from sqlft.report.dataset_page import render
+from sqlft.report.drawing import add_legend, drawing
 from sqlft.report.markup import clean
 from tests.report.test_page import HOSTILE, Page
 
@@ -218,3 +219,9 @@ def test_train_is_read_as_it_is(report: BuildReport, tmp_path: Path, parts: dict
     assert set(read["train"].column_names) == set(read["heldout"].column_names) == set(Example.model_fields)
     assert read["train"][0]["slot"] is None and read["train"][1]["slot"]["construct"] == "count"
     assert read["heldout"][0]["seeds"] == ["s01", "s02"]
+
+
+def test_a_plot_without_labels_has_no_legend_and_warns_of_none(recwarn):
+    with drawing(2) as (figure, _):
+        add_legend(figure)
+        assert not figure.legends and not recwarn.list
