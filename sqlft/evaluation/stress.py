@@ -144,4 +144,6 @@ def _is_a_tie(gold: Gold, sql: str, run: Callable[[str], Result]) -> bool:
 
 
 def _is_bare(result: Result) -> bool:
-    return all(cell in (None, "", 0) or cell != cell for row in result.rows for cell in row)
+    """Whether it holds what aggregates give over nothing: of dates that is the first day that there is."""
+    cells = [cell for row in result.rows for cell in row]
+    return all(cell in (None, "", 0) or cell != cell or str(cell).startswith("1970-01-01") for cell in cells)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sqlft.card import Column, Relation, SchemaCard, Table
-from sqlft.database import Database
+from sqlft.database import Database, Result
 from sqlft.evaluation.figures import figures
-from sqlft.evaluation.stress import find_dependent, stress
+from sqlft.evaluation.stress import _is_bare, find_dependent, stress
 from sqlft.recipe import Recipe
 from tests.database.clickhouse_http import PASSWORD, ClickHouseServer
 from tests.evaluation.made import answer, question
@@ -105,6 +105,11 @@ def test_luck_is_told_from_meaning(recipe: Recipe) -> None:
     assert {gold for gold, sql in LUCK.items() if (gold, sql) not in found} == set()
     assert {gold for gold, sql in SAME.items() if (gold, sql) in found} == set()
     assert done == [1, 2, 3]
+
+
+@pytest.mark.parametrize("rows", [[("1970-01-01",)], [("1970-01-01 00:00:00", 0)], [(None, float("nan"))], [("",)], []])
+def test_what_aggregates_give_over_nothing_says_nothing(rows: list[tuple[object, ...]]) -> None:
+    assert _is_bare(Result(["x", "y"], rows)) and not _is_bare(Result(["x"], [*rows, ("1971-01-01",)]))
 
 
 def test_a_data_dependent_match_counts_as_wrong_and_says_why(recipe: Recipe) -> None:
