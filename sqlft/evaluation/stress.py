@@ -46,21 +46,23 @@ def stress(
         SqlftError: A neighbour cannot be made.
     """
     matches = [
-        (question.sql, answer.sql, answer.verdict)
+        (question.sql, answer.sql, answer)
         for given in answers.values()
         for question, answer in zip(questions, given, strict=True)
         if answer.sql and answer.verdict.relaxed and answer.verdict.status != "vacuous" and not answer.exact
     ]
     pairs: dict[str, dict[str, bool]] = {}
-    for gold, sql, verdict in matches:
-        pairs.setdefault(gold, {})[sql] = verdict.strict
+    for gold, sql, answer in matches:
+        pairs.setdefault(gold, {})[sql] = answer.verdict.strict
     found = find_dependent(recipe, card, pairs, step)
-    for gold, sql, verdict in matches:
+    for gold, sql, answer in matches:
         if broken := found.get((gold, sql)):
+            verdict = answer.verdict
             verdict.strict, verdict.relaxed = verdict.strict and broken.strict, broken.relaxed
             verdict.status = "mismatch"
             verdict.reasons = list(dict.fromkeys([*verdict.reasons, "data_dependent", *broken.reasons]))
             verdict.evidence = broken.evidence
+            answer.samples[:1] = [verdict.strict] if answer.samples else []  # the first sample is the answer
 
 
 def find_dependent(

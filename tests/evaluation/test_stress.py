@@ -115,13 +115,15 @@ def test_what_aggregates_give_over_nothing_says_nothing(rows: list[tuple[object,
 def test_a_data_dependent_match_counts_as_wrong_and_says_why(recipe: Recipe) -> None:
     asked = [question(0, sql=USERS), question(1, sql=USERS), question(2, sql=USERS), question(3, sql=USERS)]
     given = [
-        answer(asked[0], "base", "match", sql=LUCK[USERS], exact=False),
+        answer(asked[0], "base", "match", sql=LUCK[USERS], exact=False, samples=[True, True]),
         answer(asked[1], "base", "match", sql=SAME[USERS], exact=False),
         answer(asked[2], "base", "match"),
         answer(asked[3], "base", "mismatch", sql=LUCK[USERS], exact=False),
     ]
     stress(recipe, CARD, asked, {"base": given}, lambda _: None)
     assert [a.verdict.strict for a in given] == [False, True, True, False]
+    assert given[0].hits == [False, True] and given[1].samples == []
+    given[0].samples = []
     broken = given[0].verdict
     assert (broken.status, broken.relaxed) == ("mismatch", False) and "data_dependent" in broken.reasons
     assert broken.evidence["gold_rows"] != broken.evidence["prediction_rows"]
