@@ -22,7 +22,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.mutations import MUTATIONS, endless, rewrite
+from benchmarks.mutated_conditions import endless
+from benchmarks.mutations import MUTATIONS, rewrite
 from sqlft.card import SchemaCard
 from sqlft.database import Database, QueryError, open_gate
 from sqlft.database.shop import fill_shop
