@@ -17,19 +17,18 @@ from sqlft.agent import Agent, Bm25, EndpointWriter, LocalWriter, Nearest, Remem
 from sqlft.card import SchemaCard
 from sqlft.database import Gate
 from sqlft.dataset.journal import Journal
+from sqlft.evaluation.adapters import name_adapters, training_files
 from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.pipeline import (
     Progress,
     ask_gold,
     conclude,
     load_model,
-    name_adapters,
     open_database,
-    read_settings,
-    training_files,
 )
 from sqlft.evaluation.questions import read_questions
 from sqlft.evaluation.results import Results
+from sqlft.evaluation.settings import read_settings
 from sqlft.inference import LocalModel
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe, Step, StepName

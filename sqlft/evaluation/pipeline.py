@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import datetime
-import json
-import platform
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlft.card import SchemaCard
 from sqlft.comparison import Gold
 from sqlft.database import Gate, open_gate
+from sqlft.evaluation.adapters import name_adapters, training_files
 from sqlft.evaluation.baseline import compare_with, read_baseline
+from sqlft.evaluation.cautions import cautions, leakage_banner
 from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.figures import figures
 from sqlft.evaluation.judge import check_judge, judge_answers
-from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions, sha256
-from sqlft.evaluation.results import BASE, Answer, Leakage, ModelFigures, Question, Results
+from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions
+from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results
 from sqlft.evaluation.scoring import check_gold, score_samples
+from sqlft.evaluation.settings import read_settings
 from sqlft.evaluation.stress import stress
 from sqlft.evaluation.suspicions import suspicions
-from sqlft.inference.adapters import read_identity
 from sqlft.problems import Problem, SqlftError, WrongUse
-from sqlft.prompts import hash_prompt
 from sqlft.recipe import Recipe
 from sqlft.records import Example, Prediction
 
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int, str], None]
 """Called with the stage's name, how much of it is done, of how much, and a note."""
-
-FEW = 50
-PACKAGES = ("sqlft", "torch", "transformers", "peft", "bitsandbytes", "clickhouse-connect", "chdb", "sqlglot")
 
 
 def evaluate(
@@ -192,13 +186,8 @@ def conclude(
         on=asked.name if asked.name in ("golden", *SPLITS) else asked.path.stem,
         created=datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
         settings=settings,
-        banner=_banner(recipe, folders, leakage, len(questions)),
-        warnings=[
-            *_leakage_warnings(leakage, questions),
-            *notes,
-            *_identity_warnings(recipe, card, folders),
-            *_count_warnings(questions, answers, out, models),
-        ],
+        banner=leakage_banner(recipe, folders, leakage, len(questions)),
+        warnings=cautions(recipe, card, questions, leakage, folders, answers, out, models, notes),
         leakage=leakage,
         out_of_headline=out,
         models=models,
@@ -235,146 +224,6 @@ def ask(
             progress=_advance(tell, f"answers of {name}{of}", len(examples)),
         )
         for name in (BASE, *model.adapters)
-    }
-
-
-def name_adapters(adapters: Sequence[Path | str]) -> dict[str, Path]:
-    """A folder for each adapter, by a name that readers will know it by: its run's, or its own folder's.
-
-    Raises:
-        WrongUse: Neither a folder nor a run that has an adapter; all of them at once.
-    """
-    named: dict[str, Path] = {}
-    problems = []
-    for given in adapters:
-        folder = next(
-            (f for f in (Path(given), Path("runs") / given / "adapter") if (f / "adapter_config.json").is_file()), None
-        )
-        if folder is None:
-            why = "neither a folder with an adapter_config.json nor a run that has an adapter"
-            problems.append(Problem("adapter", str(given), why, "Write runs/NAME/adapter, or NAME."))
-            continue
-        own = folder.resolve()
-        name = (own.parent.name if own.name == "adapter" else own.name).replace(".", "-")
-        if name in (BASE, *named):
-            name = next(f"{name}-{i}" for i in range(2, len(adapters) + 3) if f"{name}-{i}" not in named)
-        named[name] = folder
-    if problems:
-        raise WrongUse(problems)
-    return named
-
-
-def training_files(recipe: Recipe, folders: Mapping[str, Path]) -> list[Path]:
-    """What the run, and the run of each adapter, trains on, where it is there."""
-    files = [recipe.run_dir / "dataset" / "train.jsonl", *(_training_file(folder) for folder in folders.values())]
-    return list({file.resolve(): file for file in files if file.is_file()}.values())
-
-
-def _training_file(adapter: Path) -> Path:
-    return adapter.parent / "dataset" / "train.jsonl"
-
-
-def _banner(recipe: Recipe, folders: Mapping[str, Path], leakage: Leakage | None, asked: int) -> str:
-    """Says in every report that golden questions were allowed in training, here or when an adapter was trained."""
-    runs = {name: folder.parent / "run.json" for name, folder in folders.items()}
-    trained = {name: json.loads(run.read_text(encoding="utf-8")) for name, run in runs.items() if run.is_file()}
-    allowed = [name for name, run in trained.items() if run.get("recipe", {}).get("allow_leakage")]
-    if not recipe.allow_leakage and not allowed:
-        return ""
-    seen = f"{leakage.either} of {asked} of these questions stand in a training file" if leakage else "none was checked"
-    by = "the recipe" if recipe.allow_leakage else f"the recipe of {', '.join(allowed)}"
-    return f"LEAKAGE IS ALLOWED: {by} says allow_leakage: true, and {seen}. Figures may show memory, not skill."
-
-
-def _leakage_warnings(leakage: Leakage | None, questions: Sequence[Question]) -> list[str]:
-    if leakage is None or not leakage.either:
-        return []
-    seen = f"{leakage.either} of {len(questions)} questions ({leakage.either / len(questions):.1%})"
-    found = f"{leakage.by_question} by their question, {leakage.by_sql} by their SQL"
-    return [
-        f"LEAKAGE: {seen} stand in a training file, {found}. "
-        "On those a figure shows memory, not skill; 'match, unseen only' leaves them out."
-    ]
-
-
-def _identity_warnings(recipe: Recipe, card: SchemaCard, folders: Mapping[str, Path]) -> list[str]:
-    warnings = []
-    prompt = hash_prompt(card, recipe.prompt)
-    for name, folder in folders.items():
-        identity, file = read_identity(folder), _training_file(folder)
-        trained_on = identity.get("data_sha256", {}).get("train")
-        if not file.is_file():
-            warnings.append(
-                f"{name}: there is no {file}, so that leakage from what it was trained on could not be checked."
-            )
-        elif trained_on and trained_on != sha256(file):
-            warnings.append(
-                f"{name}: {file} has changed since it was trained, and leakage was checked against what is there now."
-            )
-        if identity.get("prompt_sha256", prompt) != prompt:
-            warnings.append(f"{name} was trained with another prompt (card, date or wording) than it was asked with.")
-        if identity.get("dtype", recipe.model.dtype) != recipe.model.dtype:
-            warnings.append(f"{name} was trained in {identity['dtype']} and asked in {recipe.model.dtype}.")
-    return warnings
-
-
-def _count_warnings(
-    questions: Sequence[Question],
-    answers: Mapping[str, Sequence[Answer]],
-    out: Mapping[str, int],
-    models: Sequence[ModelFigures],
-) -> list[str]:
-    warnings = []
-    counted = len(questions) - sum(out.values())
-    if out:
-        why = {"empty": "empty gold results", "gold_error": "gold queries that failed", "undetermined": "undecided"}
-        shown = ", ".join(f"{number} {why[reason]}" for reason, number in out.items())
-        warnings.append(
-            f"{sum(out.values())} of {len(questions)} questions do not count ({shown}); the report shows them."
-        )
-    if counted < FEW:
-        warnings.append(f"Only {counted} questions count: mind the intervals more than the percentages.")
-    warnings += [
-        f"{model.name}: {model.data_dependent} matches were data dependent, and count as wrong: a neighbour database "
-        "parts them from gold."
-        for model in models
-        if model.data_dependent
-    ]
-    weak = Counter(
-        name for name, given in answers.items() for a in given if "degenerate" in a.verdict.reasons and a.verdict.strict
-    )
-    warnings += [
-        f"{name}: {number} matches are only of zeros, NULLs or empty text, and prove little."
-        for name, number in weak.items()
-    ]
-    return warnings
-
-
-def read_settings(
-    recipe: Recipe, card: SchemaCard, path: Path, folders: Mapping[str, Path], sandbox: str, limit: int | None
-) -> dict[str, Any]:
-    """All that the figures depend on."""
-    return {
-        "base": recipe.base,
-        "model": recipe.model.model_dump(mode="json", exclude={"base"}),
-        "decoding": recipe.generation.model_dump(),
-        "seed": recipe.seed,
-        "prompt": recipe.prompt.model_dump(mode="json"),
-        "prompt_sha256": hash_prompt(card, recipe.prompt),
-        "questions": str(path) + ("" if limit is None else f", the first {limit}"),
-        "questions_sha256": sha256(path),
-        "database": recipe.database.dsn,
-        "schema": str(recipe.schema_),
-        "seeds": str(recipe.seeds),
-        "sandbox": sandbox,
-        "limits": recipe.database.limits.model_dump(),
-        "clock": f"today() is {recipe.prompt.date}",
-        "stress": recipe.evaluation.stress,
-        "judge": recipe.evaluation.judge.model if recipe.evaluation.judge else None,
-        "adapters": {
-            name: f"{folder} {sha256(next(folder.glob('adapter_model.*')))}" for name, folder in folders.items()
-        },
-        "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.database import Database, Gate, open_gate
-from sqlft.evaluation import Results, evaluate, evaluate_each, pipeline
+from sqlft.evaluation import Results, adapters, evaluate, evaluate_each, pipeline
 from sqlft.inference.endpoint import Endpoint
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Judge, Limits, Recipe
@@ -292,9 +292,9 @@ def test_adapters_are_named_by_their_runs_and_told_apart(tmp_path: Path, monkeyp
     step = tmp_path / "more" / "v1-5"
     step.mkdir(parents=True)
     (step / "adapter_config.json").write_text("{}")
-    assert pipeline.name_adapters([one, "other", step]) == {"v1-5": one, "other": two, "v1-5-2": step}
+    assert adapters.name_adapters([one, "other", step]) == {"v1-5": one, "other": two, "v1-5-2": step}
     make_adapter("base")
-    assert list(pipeline.name_adapters(["base"])) == ["base-2"]
+    assert list(adapters.name_adapters(["base"])) == ["base-2"]
 
 
 @pytest.mark.usefixtures("shared_gate")
