@@ -11,7 +11,7 @@ from sqlft.database import Database, Gate, open_gate
 from sqlft.evaluation.diagnosis.categories import Finding
 from sqlft.evaluation.judge import judge_answers
 from sqlft.evaluation.results import BASE, Results
-from sqlft.evaluation.scoring import check_gold, score_samples
+from sqlft.evaluation.scoring import check_gold, score_samples, settle
 from sqlft.evaluation.suspicions import suspicions
 from sqlft.inference.extract import extract_sql
 from sqlft.recipe import Judge, Limits
@@ -55,6 +55,7 @@ def evaluated(gate: Gate, judge: Judge | None = None, **answers: list[str]) -> R
         for name, texts in answers.items()
     }
     given = score_samples(gate, questions, golds, predictions, lambda done: None)
+    settle(questions, given, frozenset())
     if judge:
         for of in given.values():
             assert judge_answers(judge, questions, of, lambda done: None) == ""
@@ -147,6 +148,7 @@ def test_several_samples_are_averaged_and_the_first_is_shown(gate: Gate) -> None
     texts = [WRONG, examples[0].sql, examples[1].sql, examples[1].sql, WRONG, WRONG]  # two samples of each
     drawn = [Prediction(id="q", question="q", model=BASE, text=text, sql=text) for text in texts]
     given = score_samples(gate, questions, golds, {BASE: drawn}, lambda done: None)
+    settle(questions, given, frozenset())
     assert [a.samples for a in given[BASE]] == [[False, True], [True, True], [False, False]]
     found = results(questions, given)
     assert [(one.k, one.n) for one in found.base.samples] == [(1, 3), (2, 3)]
