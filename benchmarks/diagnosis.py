@@ -66,13 +66,13 @@ def measure(each: int, seed: int = 0) -> dict[str, object]:
     recipe = load_recipe(ROOT / "recipes" / "tiny-cpu.yaml")
     card = SchemaCard.load(recipe.schema_)
     right = [*read_examples(recipe.seeds), *read_examples(recipe.golden)]
-    right += TemplateTeacher(card, seed + 7).examples(PAIRS)
+    right = [*filter(lambda example: example.sql, right), *TemplateTeacher(card, seed + 7).examples(PAIRS)]
     planted = mutate(right, each, rng)
     planted += [(example, endless("", rng) or "", "limit", "endless") for example in rng.sample(right, 4)]
     planted += [(example, None, "no_sql", "prose") for example in rng.sample(right, each)]
     cannot = [example.model_copy(update={"sql": ""}) for example in rng.sample(right, each)]
     planted += [(example, "SELECT count() FROM ecommerce.users", "unanswerable", "made_up") for example in cannot]
-    clean = [(example, rewrite(example.sql, rng)) for example in right if example.sql]
+    clean = [(example, rewrite(example.sql, rng)) for example in right]
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sqlft-") as folder:
         dsn = f"chdb://{folder}/shop"

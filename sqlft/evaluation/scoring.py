@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, Protocol, TypeVar
@@ -13,16 +12,11 @@ from sqlft.database import QueryError, Result
 from sqlft.dataset.fold import fold_sql
 from sqlft.evaluation.diagnosis import diagnose
 from sqlft.evaluation.results import Answer, Preview, Question
+from sqlft.inference.extract import declines
 from sqlft.records import Example, Prediction, Verdict
 
 QUESTIONS = 8
 """Questions worked on at once; the gate says how many of their queries run. One that hangs holds up no other."""
-
-_DECLINES = re.compile(
-    r"\b(can(not|'t)|could not|unable|impossible|unanswerable|(does|do|is|are)(n't| not)"
-    r"|not (possible|available|stored|recorded|known)|no (such|data|information|columns?|tables?)|lacks?|missing)\b",
-    re.IGNORECASE,
-)
 
 Ran = Result | QueryError
 Step = Callable[[int], None]
@@ -170,7 +164,7 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
 
 def _judge_unanswerable(prediction: Prediction) -> Verdict:
     """Right is an answer without SQL that says why there is none; an answer of anything else is made up."""
-    right = prediction.sql is None and bool(_DECLINES.search(prediction.text))
+    right = prediction.sql is None and declines(prediction.text)
     status: Literal["match", "mismatch"] = "match" if right else "mismatch"
     return Verdict(status=status, strict=right, relaxed=right, reasons=[] if right else ["unanswerable"])
 

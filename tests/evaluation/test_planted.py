@@ -113,8 +113,32 @@ def test_a_model_that_answers_in_prose_is_called_that(gate: Gate) -> None:
     found = evaluated(gate, base=["There are about a thousand of them, as far as I know."], tuned=list(GOLDEN.values()))
     assert found.base.no_sql.k == 5 and found.models[1].no_sql.k == 0
     page = Page(render(found)).text
-    assert "base gives no SQL to 5 of 5 questions, but something else, such as prose." in page
+    assert "base gives no SQL to 3 of 3 questions that count, but something else, such as prose." in page
     assert "It wrote no SQL, but: There are about a thousand of them" in page and "base: no SQL found" in page
+
+
+UNKNOWN = {"What did they cost?": "", "Who wrote them?": "", "When were they counted?": ""}
+
+
+def test_to_what_the_database_cannot_answer_right_is_to_say_so_and_nothing_else(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = dict(list(GOLDEN.items())[:3])
+    monkeypatch.setattr(f"{__name__}.GOLDEN", known | UNKNOWN)
+    no = "The database cannot answer this with a SELECT: it does not record that."
+    found = evaluated(
+        gate,
+        makes_up=[*known.values(), "SELECT count() FROM shop.n"],
+        declines=[*known.values(), no],
+        prose=["There are a thousand.", no, no, "It was Ada.", "", " "],
+        both=[*known.values(), f"{no} Here is another:\n\nSELECT 1"],
+    )
+    makes_up, declines, prose, both = found.models
+    assert [(m.strict.k, m.strict.n) for m in found.models] == [(3, 6), (6, 6), (0, 6), (3, 6)]
+    assert makes_up.categories == both.categories == {"unanswerable": 3} and declines.categories == {}
+    assert prose.categories == {"no_sql": 3, "unanswerable": 3}
+    assert declines.by["tag"] == {} and [m.right.n for m in found.models] == [6] * 4  # no two are one piece of evidence
+    assert [w for w in found.warnings if "gives no SQL" in w] == [w for w in found.warnings if w.startswith("prose")]
 
 
 def test_an_adapter_that_does_nothing_is_called_that(gate: Gate) -> None:
