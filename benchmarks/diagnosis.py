@@ -30,7 +30,7 @@ from sqlft.database.shop import fill_shop
 from sqlft.dataset.template_teacher import TemplateTeacher
 from sqlft.evaluation.diagnosis.difference import differences
 from sqlft.evaluation.diagnosis.shape import read_shape
-from sqlft.evaluation.scoring import check_gold, score
+from sqlft.evaluation.scoring import check_gold, score, settle
 from sqlft.recipe import Limits, load_recipe
 from sqlft.records import Example, Prediction, read_examples
 
@@ -66,13 +66,13 @@ def measure(each: int, seed: int = 0) -> dict[str, object]:
     recipe = load_recipe(ROOT / "recipes" / "tiny-cpu.yaml")
     card = SchemaCard.load(recipe.schema_)
     right = [*read_examples(recipe.seeds), *read_examples(recipe.golden)]
-    right += TemplateTeacher(card, seed + 7).examples(PAIRS)
+    right = [*filter(lambda example: example.sql, right), *TemplateTeacher(card, seed + 7).examples(PAIRS)]
     planted = mutate(right, each, rng)
     planted += [(example, endless("", rng) or "", "limit", "endless") for example in rng.sample(right, 4)]
     planted += [(example, None, "no_sql", "prose") for example in rng.sample(right, each)]
     cannot = [example.model_copy(update={"sql": ""}) for example in rng.sample(right, each)]
     planted += [(example, "SELECT count() FROM ecommerce.users", "unanswerable", "made_up") for example in cannot]
-    clean = [(example, rewrite(example.sql, rng)) for example in right if example.sql]
+    clean = [(example, rewrite(example.sql, rng)) for example in right]
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sqlft-") as folder:
         dsn = f"chdb://{folder}/shop"
@@ -81,7 +81,9 @@ def measure(each: int, seed: int = 0) -> dict[str, object]:
         with open_gate(dsn, limits=Limits(seconds=3), tables=card.table_names, date=recipe.prompt.date) as gate:
             asked, golds = check_gold(gate, [e for e, *_ in planted], lambda _: None)
             said = [_prediction(e, sql) for e, sql, *_ in planted]
-            answers = score(gate, asked, golds, {"m": said}, lambda _: None, FLAGS)["m"]
+            scored = score(gate, asked, golds, {"m": said}, lambda _: None)
+            settle(asked, scored, FLAGS)
+            answers = scored["m"]
             unchanged = gate.run_many([sql for _, sql in clean])
             before = gate.run_many([e.sql for e, _ in clean])
     wanted, found, good, bad = Counter[str](), Counter[str](), Counter[str](), Counter[str]()

@@ -138,7 +138,7 @@ def main() -> None:
             library = introspect(db, ["library"])
         card = SchemaCard.load(recipe_of("oracle").schema_)
         files = [read_examples(ROOT / "data" / "ecommerce" / f"{name}.jsonl") for name in ("golden", "seeds")]
-        made = [(e.sql, sql) for examples in files for e in examples for sql in dict.fromkeys(edits(e.sql))]
+        made = [(e.sql, sql) for examples in files for e in examples if e.sql for sql in dict.fromkeys(edits(e.sql))]
         made = random.Random(0).sample(made, 150) if options.quick else made
         real = list(agreeing(recipe_of("oracle"), card, made, differ=True))
         console.print(f"{len(made)} edits, {len(real)} of which mean something else on {ORACLE_USERS} users")

@@ -123,7 +123,7 @@ def _teacher(recipe: Recipe) -> Iterator[Check]:
 
 def _leaks(seeds: list[Example], golden: list[Example]) -> Iterator[Check]:
     questions, sqls = {fold_question(seed.question) for seed in seeds}, {fold_sql(seed.sql) for seed in seeds}
-    leaked = [e for e in golden if fold_question(e.question) in questions or fold_sql(e.sql) in sqls]
+    leaked = [e for e in golden if fold_question(e.question) in questions or (e.sql and fold_sql(e.sql) in sqls)]
     for example in leaked:
         yield Check(
             "leakage",

@@ -24,6 +24,7 @@ database:
 schema: schema.yaml # complete it: descriptions, plain words for columns (term, noun), a glossary
 seeds: seeds.jsonl # question and SQL that the teacher is shown; write 20 or more
 golden: golden.jsonl # hand-checked pairs that only the evaluation asks; write 50 or more, none of them a seed
+  # (a few with an empty sql: the database cannot answer them, and the right answer says so)
 
 teacher: # GPT-4o writes the pairs: set OPENAI_API_KEY. base_url: any other OpenAI-compatible endpoint
   kind: openai # template: an offline grammar over the schema card, for a try without a teacher
@@ -34,6 +35,8 @@ split:
   validation: 64
   heldout: 200
 
+prompt:
+  decline: true # what the tables cannot answer is answered in a sentence that says so
 model: # gated: accept its licence on huggingface.co and set HF_TOKEN, or write a local folder
   base: meta-llama/Llama-3.1-8B-Instruct
   quantization: nf4

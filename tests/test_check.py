@@ -131,6 +131,15 @@ def test_a_missing_file_does_not_hide_the_others(project, tmp_path, name):
     assert len(failed(found)) == 1 and name in str(failed(found)) and found["training"][0].status == "ok"
 
 
+def test_a_golden_question_without_sql_is_not_run_and_is_nobodys_twin(project, tmp_path):
+    for name, question in (("golden", "What will the weather be?"), ("seeds", "What was the weather?")):
+        with (tmp_path / f"{name}.jsonl").open("a") as file:
+            file.write(json.dumps({"id": f"{name}-none", "question": question, "sql": ""}) + "\n")
+    found = project()
+    assert set(failed(found)) == {"seeds queries"} and "seeds-none" in failed(found)["seeds queries"][0]
+    assert [c.message for c in found["golden queries"]] == ["all 4 run"] and found["leakage"][0].status == "ok"
+
+
 def test_an_empty_golden_set_fails(project, tmp_path):
     (tmp_path / "golden.jsonl").write_text("")
     assert set(failed(project())) == {"golden"}

@@ -4,7 +4,7 @@ import jinja2
 import pytest
 
 from sqlft.card import Column, GlossaryTerm, Relation, SchemaCard, Table
-from sqlft.prompts import render_chat, render_prompt
+from sqlft.prompts import hash_prompt, render_chat, render_prompt
 from sqlft.recipe import Prompt
 
 CARD = SchemaCard(
@@ -61,6 +61,16 @@ def test_descriptions_and_glossary_are_left_out_of_a_compact_card():
 def test_a_format_clause_is_asked_for_where_the_recipe_says_so():
     assert "FORMAT TabSeparatedWithNames" in system(format_clause=True)
     assert "FORMAT" not in system()
+
+
+def test_declining_is_allowed_where_the_recipe_says_so_and_the_prompt_is_else_what_it_was():
+    allowed, plain = system(decline=True), system()
+    sentence = " If the tables cannot answer it, write one sentence that says so, and no SQL."
+    assert allowed.replace(sentence, "") == plain and allowed.splitlines()[0].endswith(sentence)
+    assert hash_prompt(CARD, Prompt()) == "c419336e131e6c92722149fb3787f3a17020a0770235a34cc88232bde276e302"
+    asked = Prompt(card="compact", format_clause=True)
+    assert hash_prompt(CARD, asked) == "3fffda2c9fc886415f5c1b4ca7cb7c18511173adcde464ea1e5074bef8c5102d"
+    assert hash_prompt(CARD, Prompt(decline=True)) != hash_prompt(CARD, Prompt())
 
 
 def test_a_value_that_a_prompt_lacks_is_an_error():

@@ -63,6 +63,12 @@ def test_the_articles_walk():
     assert found.training["max_steps"] == 50 and found.training["learning_rate"] == 1e-4
 
 
+def test_models_that_can_read_may_decline_and_the_tiny_one_is_not_told():
+    assert {path.stem: recipe(path.stem).prompt.decline for path in RECIPES} == {
+        path.stem: path.stem != "tiny-cpu" for path in RECIPES
+    }
+
+
 def test_the_demo_pays_nobody_and_holds_questions_out():
     found = recipe("tiny-cpu")
     assert found.teacher.kind == "template" and found.database.dsn.startswith("chdb://")

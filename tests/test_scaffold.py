@@ -30,7 +30,7 @@ def test_a_project_is_written_and_its_examples_run(dsn, tmp_path):
     written = write_project(tmp_path / "my zoo!", dsn)
     assert sorted(path.name for path in written) == FILES == sorted(p.name for p in (tmp_path / "my zoo!").iterdir())
     recipe = load_recipe(tmp_path / "my zoo!" / "recipe.yaml")
-    assert recipe.name == "my-zoo" and recipe.database.dsn == dsn
+    assert recipe.name == "my-zoo" and recipe.database.dsn == dsn and recipe.prompt.decline
     assert SchemaCard.load(recipe.schema_).table_names == ["zoo.animals"]
     (seed,), (golden,) = read_jsonl(recipe.seeds, Example), read_jsonl(recipe.golden, Example)
     assert seed.sql != golden.sql and seed.question != golden.question

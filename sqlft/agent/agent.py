@@ -16,6 +16,7 @@ from sqlft.agent.writers import Remembered
 from sqlft.card import SchemaCard
 from sqlft.database import QueryError, Result
 from sqlft.inference import Answer, extract_sql
+from sqlft.inference.extract import declines
 from sqlft.inference.tokens import Chat
 from sqlft.prompts import render_chat, render_prompt
 from sqlft.recipe import Generation, Prompt
@@ -59,12 +60,13 @@ class _Round:
     sql: str | None
     votes: int
     ran: Ran | None
+    declined: bool
 
     @property
     def fault(self) -> str:
         """Why it is to be thought over; empty where it stands."""
         if self.sql is None:
-            return "no_sql"
+            return "" if self.declined else "no_sql"
         if isinstance(self.ran, QueryError):
             return str(self.ran)[:LONGEST_ERROR]
         return "empty" if isinstance(self.ran, Result) and not self.ran.rows else ""
@@ -72,7 +74,9 @@ class _Round:
     @property
     def worth(self) -> int:
         """Rows are worth more than none, none more than an error: a later round may be worse than an earlier."""
-        return 0 if self.sql is None else 1 if isinstance(self.ran, QueryError) else 2 if self.fault else 3
+        if self.sql is None:
+            return 3 if self.declined else 0
+        return 1 if isinstance(self.ran, QueryError) else 2 if self.fault else 3
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,11 @@ class Agent:
                 ran = dict(zip(distinct, self.gate.run_many(distinct), strict=True))
             for answers, sqls in some:
                 place, votes = vote(sqls, ran) if len(sqls) > 1 else (0, 1)
+                no = [n for n, sql in enumerate(sqls) if sql is None and declines(answers[n].text)]
+                if declined := self.prompt.decline and (place in no or len(no) > votes):
+                    place, votes = no[0], len(no)
                 sql = sqls[place]
-                rounds.append(_Round(answers, answers[place], sql, votes, ran.get(sql or "")))
+                rounds.append(_Round(answers, answers[place], sql, votes, ran.get(sql or ""), declined))
         return rounds
 
     def _hand_back(self, chat: Chat, last: _Round) -> Chat:

@@ -105,7 +105,8 @@ def name_templates(examples: Sequence[Example]) -> dict[int, str]:
             leader[name] = name = leader[leader[name]]
         return name
 
-    masked = [f"sql {mask_sql(example.sql)}" for example in examples]
+    # what has no SQL, a golden question that the database cannot answer, shares its template with nothing
+    masked = [f"sql {mask_sql(e.sql)}" if e.sql else f"question {e.question}" for e in examples]
     for example, one in zip(examples, masked, strict=True):
         ends = sorted({find(one), find(f"id {example.template}" if example.template else one)})
         leader[ends[-1]] = ends[0]

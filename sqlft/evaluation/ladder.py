@@ -18,7 +18,6 @@ from sqlft.card import SchemaCard
 from sqlft.database import Gate
 from sqlft.dataset.journal import Journal
 from sqlft.evaluation.adapters import name_adapters, training_files
-from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.pipeline import (
     Progress,
     ask_gold,
@@ -80,7 +79,7 @@ def climb(
 
             predictions = _ask(recipe, steps, examples, folders, card, gate, load, tell)
             notes += [note for model in loaded for note in model.warnings]
-        answers = asked.score(gate, predictions, tell, find_flags(card))
+        answers = asked.score(gate, predictions, tell)
         adapter_of = {step.name: folder for step in steps if "adapter" in step.step for folder in folders.values()}
         settings = read_settings(recipe, card, path, folders, gate.sandbox, limit)
         settings |= {"agent": recipe.agent.model_dump(mode="json"), "ladder": [s.model_dump() for s in steps]}

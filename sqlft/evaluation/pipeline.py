@@ -19,7 +19,7 @@ from sqlft.evaluation.figures import figures
 from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results
-from sqlft.evaluation.scoring import check_gold, score_samples
+from sqlft.evaluation.scoring import check_gold, score_samples, settle
 from sqlft.evaluation.settings import read_settings
 from sqlft.evaluation.stress import stress
 from sqlft.evaluation.suspicions import suspicions
@@ -90,7 +90,7 @@ def evaluate_each(
         model = load_model(recipe, folders, tell)
         for of, (name, _, examples), earlier in zip(asked, sets, baselines, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
-            answers = of.score(gate, predictions, tell, find_flags(card))
+            answers = of.score(gate, predictions, tell)
             unjudged = []
             if recipe.evaluation.stress:
                 step = _step(tell, f"neighbours, {name}", recipe.evaluation.stress)
@@ -130,11 +130,11 @@ class Asked:
         return _folder_name(self.name, self.path)
 
     def score(
-        self, gate: Gate, predictions: Mapping[str, Sequence[Prediction]], tell: Progress, flags: frozenset[str]
+        self, gate: Gate, predictions: Mapping[str, Sequence[Prediction]], tell: Progress
     ) -> dict[str, list[Answer]]:
         """Verdicts, by model; see `sqlft.evaluation.scoring`."""
         step = _step(tell, f"verdicts, {self.name}", len(self.questions))
-        return score_samples(gate, self.questions, self.golds, predictions, step, flags)
+        return score_samples(gate, self.questions, self.golds, predictions, step)
 
 
 def open_database(recipe: Recipe, card: SchemaCard) -> Gate:
@@ -180,6 +180,7 @@ def conclude(
         settings: See `read_settings`.
     """
     questions, leakage = asked.questions, asked.leakage
+    settle(questions, answers, find_flags(card))
     models, out = figures(questions, answers, {name: str(folder) for name, folder in adapter_of.items()})
     return Results(
         run=recipe.name,

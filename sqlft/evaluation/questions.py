@@ -80,7 +80,7 @@ def find_leaks(questions: Sequence[Question], files: Sequence[Path]) -> Leakage 
         question.leaked = []
         if fold_question(question.question) in asked:
             question.leaked.append("question")
-        if fold_sql(question.sql) in answered:
+        if question.sql and fold_sql(question.sql) in answered:
             question.leaked.append("sql")
     return Leakage(
         files={str(file): sha256(file) for file in files},

@@ -90,6 +90,7 @@ class Answer(Prediction):
         judge: The LLM judge's advice, where one was asked.
         findings: Why it is wrong; see `sqlft.evaluation.diagnosis`.
         samples: Whether each sample is strictly right, this one first, where decoding drew several.
+        others: The other samples; not written to any file.
     """
 
     verdict: Verdict
@@ -99,6 +100,7 @@ class Answer(Prediction):
     judge: Opinion | None = None
     findings: list[Finding] = Field(default_factory=list)
     samples: list[bool] = Field(default_factory=list)
+    others: list[Answer] = Field(default_factory=list, exclude=True)
 
     @property
     def categories(self) -> list[Category]:

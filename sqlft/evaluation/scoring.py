@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, Protocol, TypeVar
@@ -13,16 +12,11 @@ from sqlft.database import QueryError, Result
 from sqlft.dataset.fold import fold_sql
 from sqlft.evaluation.diagnosis import diagnose
 from sqlft.evaluation.results import Answer, Preview, Question
+from sqlft.inference.extract import declines
 from sqlft.records import Example, Prediction, Verdict
 
 QUESTIONS = 8
 """Questions worked on at once; the gate says how many of their queries run. One that hangs holds up no other."""
-
-_DECLINES = re.compile(
-    r"\b(can(not|'t)|could not|unable|impossible|unanswerable|(does|do|is|are)(n't| not)"
-    r"|not (possible|available|stored|recorded|known)|no (such|data|information|columns?|tables?)|lacks?|missing)\b",
-    re.IGNORECASE,
-)
 
 Ran = Result | QueryError
 Step = Callable[[int], None]
@@ -66,9 +60,8 @@ def score(
     golds: Sequence[Gold],
     predictions: Mapping[str, Sequence[Prediction]],
     step: Step,
-    flags: frozenset[str] = frozenset(),
 ) -> dict[str, list[Answer]]:
-    """Runs all models' predictions, a question's equal texts once, compares with gold, and says why some are wrong.
+    """Runs all models' predictions, a question's equal texts once, and compares with gold.
 
     Args:
         gate: Where SQL is run.
@@ -76,16 +69,11 @@ def score(
         golds: Likewise.
         predictions: By model, in the questions' order.
         step: Told the number of questions done.
-        flags: See `sqlft.evaluation.diagnosis.diagnose`.
     """
 
     def one(i: int) -> list[Answer]:
         run, asked = functools.cache(functools.partial(_run, gate)), questions[i]
-        given = [_answer(gate, asked, golds[i], of[i], run(of[i].sql)) for of in predictions.values()]
-        for answer in given:
-            widths = _width(asked.gold_result), _width(answer.result)
-            answer.findings = diagnose(asked.sql, answer.sql, answer.verdict, columns=widths, flags=flags)
-        return given
+        return [_answer(gate, asked, golds[i], of[i], run(of[i].sql)) for of in predictions.values()]
 
     found = list(each(one, range(len(questions)), step))
     return {model: [given[place] for given in found] for place, model in enumerate(predictions)}
@@ -115,20 +103,34 @@ def score_samples(
     golds: Sequence[Gold],
     predictions: Mapping[str, Sequence[Prediction]],
     step: Step,
-    flags: frozenset[str] = frozenset(),
 ) -> dict[str, list[Answer]]:
     """`score` for as many predictions of a question, one after the other, as decoding drew samples.
 
-    The first is the answer, and knows of all whether they are right.
+    The first is the answer, and knows the others.
     """
     count = len(next(iter(predictions.values()))) // len(questions)
     drawn = [{model: of[sample::count] for model, of in predictions.items()} for sample in range(count)]
-    scored = [score(gate, questions, golds, one, step, flags) for one in drawn]
-    if count > 1:
-        for model, given in scored[0].items():
-            for index, answer in enumerate(given):
-                answer.samples = [one[model][index].verdict.strict for one in scored]
-    return scored[0]
+    first, *rest = [score(gate, questions, golds, one, step) for one in drawn]
+    for model, given in first.items() if rest else ():
+        for index, answer in enumerate(given):
+            answer.others = [one[model][index] for one in rest]
+    return first
+
+
+def settle(questions: Sequence[Question], answers: Mapping[str, Sequence[Answer]], flags: frozenset[str]) -> None:
+    """What follows from the verdicts, once nothing changes them any more: which samples are right, what is wrong.
+
+    Args:
+        questions: As they were scored.
+        answers: By model, in the questions' order; changed in place.
+        flags: See `sqlft.evaluation.diagnosis.diagnose`.
+    """
+    for given in answers.values():
+        for asked, answer in zip(questions, given, strict=True):
+            if answer.others:
+                answer.samples = [one.verdict.strict for one in (answer, *answer.others)]
+            widths = _width(asked.gold_result), _width(answer.result)
+            answer.findings = diagnose(asked.sql, answer.sql, answer.verdict, columns=widths, flags=flags)
 
 
 def _question(example: Example, gold: Gold) -> Question:
@@ -162,7 +164,7 @@ def _answer(gate: Runs, question: Question, gold: Gold, prediction: Prediction, 
 
 def _judge_unanswerable(prediction: Prediction) -> Verdict:
     """Right is an answer without SQL that says why there is none; an answer of anything else is made up."""
-    right = prediction.sql is None and bool(_DECLINES.search(prediction.text))
+    right = prediction.sql is None and declines(prediction.text)
     status: Literal["match", "mismatch"] = "match" if right else "mismatch"
     return Verdict(status=status, strict=right, relaxed=right, reasons=[] if right else ["unanswerable"])
 

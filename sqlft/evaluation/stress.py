@@ -32,7 +32,8 @@ def stress(
 ) -> None:
     """Takes the match from every answer that agrees with gold on the database at hand and not on its neighbours.
 
-    Such a verdict says `data_dependent`, and shows where they differ.
+    Such a verdict says `data_dependent`, and shows on which neighbour they differ, and where. Of several samples each
+    is tried; the same SQL once a question.
 
     Args:
         recipe: `evaluation.stress` neighbours are made, of `evaluation.stress_rows` rows a table.
@@ -46,29 +47,28 @@ def stress(
         SqlftError: A neighbour cannot be made.
     """
     matches = [
-        (question.sql, answer.sql, answer)
+        (question.sql, one.sql, one.verdict)
         for given in answers.values()
         for question, answer in zip(questions, given, strict=True)
-        if answer.sql and answer.verdict.relaxed and answer.verdict.status != "vacuous" and not answer.exact
+        for one in (answer, *answer.others)
+        if one.sql and question.sql and one.verdict.relaxed and one.verdict.status != "vacuous" and not one.exact
     ]
     pairs: dict[str, dict[str, bool]] = {}
-    for gold, sql, answer in matches:
-        pairs.setdefault(gold, {})[sql] = answer.verdict.strict
+    for gold, sql, verdict in matches:
+        pairs.setdefault(gold, {})[sql] = verdict.strict
     found = find_dependent(recipe, card, pairs, step)
-    for gold, sql, answer in matches:
+    for gold, sql, verdict in matches:
         if broken := found.get((gold, sql)):
-            verdict = answer.verdict
             verdict.strict, verdict.relaxed = verdict.strict and broken.strict, broken.relaxed
             verdict.status = "mismatch"
             verdict.reasons = list(dict.fromkeys([*verdict.reasons, "data_dependent", *broken.reasons]))
             verdict.evidence = broken.evidence
-            answer.samples[:1] = [verdict.strict] if answer.samples else []  # the first sample is the answer
 
 
 def find_dependent(
     recipe: Recipe, card: SchemaCard, pairs: Pairs, step: Callable[[int], None]
 ) -> dict[tuple[str, str], Verdict]:
-    """The pairs of gold and prediction that part on a neighbour, each with the verdict there.
+    """The pairs of gold and prediction that part on a neighbour, each with the verdict there, and its number.
 
     Args:
         recipe: As for `stress`.
@@ -97,11 +97,10 @@ def find_dependent(
             left = {gold: [sql for sql in others if (gold, sql) not in found] for gold, others in pairs.items()}
             with opened(f"chdb://{place}", limits=section.limits, tables=names) as near:
                 parted = _part(near, {gold: sqls for gold, sqls in left.items() if sqls})
-            found |= {
-                pair: verdict
-                for pair, verdict in parted.items()
-                if not verdict.relaxed or (pairs[pair[0]][pair[1]] and not verdict.strict)
-            }
+            for pair, verdict in parted.items():
+                if not verdict.relaxed or (pairs[pair[0]][pair[1]] and not verdict.strict):
+                    verdict.evidence["neighbour"] = number
+                    found[pair] = verdict
             step(number)
     return found
 

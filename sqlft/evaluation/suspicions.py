@@ -18,10 +18,12 @@ def _suspect(model: ModelFigures, base: str) -> Iterator[str]:
     n = model.no_sql.n
     if model.same_as_base == n:
         yield f"{model.name} answers all {n} questions as {base} does, letter for letter: it does nothing."
-    if model.no_sql.k > MANY * n:
+    prose = model.outcomes.get("no_sql", 0)  # to what the database cannot answer, no SQL is right
+    counted = n - model.outcomes.get("out", 0)
+    if prose > MANY * counted:
         yield (
-            f"{model.name} gives no SQL to {model.no_sql.k} of {n} questions, but something else, such as prose. These "
-            "count as wrong, and say nothing of the SQL that it could write."
+            f"{model.name} gives no SQL to {prose} of {counted} questions that count, but something else, such as "
+            "prose. These count as wrong, and say nothing of the SQL that it could write."
         )
     found = model.agreement
     if found and found.n > 1 and not (found.execution + found.neither and found.both + found.judge):

@@ -14,7 +14,8 @@ _STATEMENT = (
 )
 _LABEL = r"(?:\**(?:\w+[ \t]+)?(?:SQL|query|answer)[^:\n]{0,20}:\**[ \t]*)?"
 _START = re.compile(rf"^[ \t]*{_LABEL}({_STATEMENT})", re.I | re.M)
-_INSIDE = re.compile(rf"\b({_STATEMENT})")
+# prose names a SELECT, too: "I cannot answer that with a SELECT.", "no SELECT statement can tell"
+_INSIDE = re.compile(rf"\b(?!SELECT(?:[.,:;!?)]|\s+(?:statement|query|clause)\b|\s*\Z))({_STATEMENT})")
 _INLINE = re.compile(rf"`({_STATEMENT}[^`\n]*)`")
 _NEXT = re.compile(rf"\s*(?:{_STATEMENT})")
 _CLAUSES = """SELECT FROM WHERE PREWHERE GROUP HAVING ORDER LIMIT OFFSET UNION INTERSECT EXCEPT FORMAT SETTINGS
@@ -26,6 +27,12 @@ _PIECE = re.compile(
     r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/"
     r"|(?P<blank>\n[ \t]*\n\s*)|(?P<end>;)|[(\[{]|[)\]}]",
     re.S,
+)
+_DECLINES = re.compile(
+    r"\b(can ?(not|['’]t)|could ?(not|n['’]t)|unable|impossible|unanswerable|(does|do|is|are)(n['’]t| not)"
+    r"|not (possible|available|stored|recorded|known)|no (such|data|information|way|columns?|tables?)"
+    r"|no \w+ (is|are) (recorded|stored|kept|available)|nothing|lacks?|missing)\b",
+    re.IGNORECASE,
 )
 
 
@@ -50,6 +57,11 @@ def extract_sql(text: str) -> str | None:
         return _trim(start[1])
     statement = _until_prose(text[start.start(1) :])
     return _trim(statement) if re.search(r"\bSELECT\b", statement, re.I) else None
+
+
+def declines(text: str) -> bool:
+    """Whether an answer without SQL says why there is none: that the database cannot tell, or lacks what is asked."""
+    return bool(_DECLINES.search(text))
 
 
 def _until_prose(text: str) -> str:

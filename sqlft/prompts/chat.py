@@ -42,7 +42,8 @@ def render_chat(
         sql: The answer; None leaves the assistant's turn to the model.
         shown: Questions and their SQL that stand before it, as turns of their own.
     """
-    system = render_prompt("system", card=card, full=prompt.card == "full", format_clause=prompt.format_clause)
+    asked = {"full": prompt.card == "full", "format_clause": prompt.format_clause, "decline": prompt.decline}
+    system = render_prompt("system", card=card, **asked)
     messages = [{"role": "system", "content": system}]
     for before, answer in shown:
         messages += [{"role": "user", "content": before}, {"role": "assistant", "content": answer}]

@@ -133,6 +133,7 @@ class Prompt(Section):
     """What the model is shown beside the question."""
 
     format_clause: bool = Field(False, description="ask for a FORMAT TabSeparatedWithNames clause")
+    decline: bool = Field(False, description="say that what the tables cannot answer is answered without SQL")
     date: datetime.date = Field(
         datetime.date(2024, 12, 31), description="'Today Date' in prompts; the day that today() means"
     )

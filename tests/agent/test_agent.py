@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +155,23 @@ def test_a_vote_picks_the_result_that_most_samples_come_to(make: Callable[..., A
     (found,) = make(Table_(lambda chat: samples), gate, samples=5).answer({"1": "How many cats?"}, "vote")
     assert (found.sql, found.votes, found.attempts, found.completion_tokens) == ("SELECT 2", 2, 5, 10)
     assert sorted(gate.ran) == sorted(samples)  # equal texts run once
+
+
+NO = "The tables do not record cats."
+
+
+@pytest.mark.parametrize(("decline", "attempts"), [(True, 1), (False, 3)])
+def test_an_answer_that_may_decline_stands(make: Callable[..., Agent], decline: bool, attempts: int) -> None:
+    agent = replace(make(Table_(lambda chat: NO), reflections=2), prompt=Prompt(decline=decline))
+    (found,) = agent.answer({"1": "How many cats?"}, "reflect")
+    assert (found.sql, found.text, found.attempts) == (None, NO, attempts)
+
+
+@pytest.mark.parametrize(("decline", "sql", "votes"), [(True, None, 3), (False, "SELECT 1", 2)])
+def test_answers_that_may_decline_have_a_vote(
+    make: Callable[..., Agent], decline: bool, sql: str | None, votes: int
+) -> None:
+    writer, gate = Table_(lambda chat: ["SELECT 1", NO, "SELECT 1", NO, NO]), Gate({"SELECT 1": [(1,)]})
+    agent = replace(make(writer, gate, samples=5), prompt=Prompt(decline=decline))
+    (found,) = agent.answer({"1": "How many cats?"}, "vote")
+    assert (found.sql, found.votes) == (sql, votes)

@@ -165,6 +165,7 @@ def test_a_quota_is_kept_by_the_first_of_a_template():
 GOLDEN = [
     ("How many users were active in 2023?", f"SELECT count() FROM {U} WHERE y = 2023", rows(3)),
     ("What is the average age of all users?", f"SELECT avg(age) FROM {U}", rows(9)),
+    ("What does it cost to acquire a user?", "", QueryError("there is no SQL", kind="refused")),
 ]
 
 
@@ -177,6 +178,7 @@ GOLDEN = [
         ("What is the average age of the users?", f"SELECT sum(age) / count() FROM {U}", rows(9), "leak_near"),
         ("What is the average age of users in total?", f"SELECT sum(age) / count() FROM {U}", rows(9), "leak_result"),
         ("How many sessions are there?", f"SELECT count() FROM {S}", ONE, ""),
+        ("What does it cost to acquire a user", "SELECT 1", ONE, "leak_exact"),
     ],
 )  # fmt: skip
 def test_nothing_golden_comes_through(question, sql, outcome, reason):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sqlft.dataset.fold import fold_sql
 from sqlft.dataset.lint.wording import template
-from sqlft.dataset.split import split
+from sqlft.dataset.split import name_templates, split
 from sqlft.problems import WrongUse
 from sqlft.recipe import Split
 from sqlft.records import Example
@@ -166,3 +166,8 @@ def test_development_is_held_out_as_heldout_is_and_shares_no_sql_with_it():
 def test_a_split_without_development_is_what_it_was():
     with_it, without = (split(examples(60), Split(validation=4, heldout=10, development=n), 0) for n in (5, 0))
     assert with_it.heldout == without.heldout and with_it.validation == without.validation
+
+
+def test_questions_without_sql_share_a_template_with_nothing():
+    asked = [*examples(2), *(Example(question=f"What will {n} be?", sql="") for n in range(3))]
+    assert len(set(name_templates(asked).values())) == 4

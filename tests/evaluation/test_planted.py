@@ -11,7 +11,7 @@ from sqlft.database import Database, Gate, open_gate
 from sqlft.evaluation.diagnosis.categories import Finding
 from sqlft.evaluation.judge import judge_answers
 from sqlft.evaluation.results import BASE, Results
-from sqlft.evaluation.scoring import check_gold, score_samples
+from sqlft.evaluation.scoring import check_gold, score_samples, settle
 from sqlft.evaluation.suspicions import suspicions
 from sqlft.inference.extract import extract_sql
 from sqlft.recipe import Judge, Limits
@@ -55,6 +55,7 @@ def evaluated(gate: Gate, judge: Judge | None = None, **answers: list[str]) -> R
         for name, texts in answers.items()
     }
     given = score_samples(gate, questions, golds, predictions, lambda done: None)
+    settle(questions, given, frozenset())
     if judge:
         for of in given.values():
             assert judge_answers(judge, questions, of, lambda done: None) == ""
@@ -112,8 +113,32 @@ def test_a_model_that_answers_in_prose_is_called_that(gate: Gate) -> None:
     found = evaluated(gate, base=["There are about a thousand of them, as far as I know."], tuned=list(GOLDEN.values()))
     assert found.base.no_sql.k == 5 and found.models[1].no_sql.k == 0
     page = Page(render(found)).text
-    assert "base gives no SQL to 5 of 5 questions, but something else, such as prose." in page
+    assert "base gives no SQL to 3 of 3 questions that count, but something else, such as prose." in page
     assert "It wrote no SQL, but: There are about a thousand of them" in page and "base: no SQL found" in page
+
+
+UNKNOWN = {"What did they cost?": "", "Who wrote them?": "", "When were they counted?": ""}
+
+
+def test_to_what_the_database_cannot_answer_right_is_to_say_so_and_nothing_else(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = dict(list(GOLDEN.items())[:3])
+    monkeypatch.setattr(f"{__name__}.GOLDEN", known | UNKNOWN)
+    no = "The database cannot answer this with a SELECT: it does not record that."
+    found = evaluated(
+        gate,
+        makes_up=[*known.values(), "SELECT count() FROM shop.n"],
+        declines=[*known.values(), no],
+        prose=["There are a thousand.", no, no, "It was Ada.", "", " "],
+        both=[*known.values(), f"{no} Here is another:\n\nSELECT 1"],
+    )
+    makes_up, declines, prose, both = found.models
+    assert [(m.strict.k, m.strict.n) for m in found.models] == [(3, 6), (6, 6), (0, 6), (3, 6)]
+    assert makes_up.categories == both.categories == {"unanswerable": 3} and declines.categories == {}
+    assert prose.categories == {"no_sql": 3, "unanswerable": 3}
+    assert declines.by["tag"] == {} and [m.right.n for m in found.models] == [6] * 4  # no two are one piece of evidence
+    assert [w for w in found.warnings if "gives no SQL" in w] == [w for w in found.warnings if w.startswith("prose")]
 
 
 def test_an_adapter_that_does_nothing_is_called_that(gate: Gate) -> None:
@@ -147,6 +172,7 @@ def test_several_samples_are_averaged_and_the_first_is_shown(gate: Gate) -> None
     texts = [WRONG, examples[0].sql, examples[1].sql, examples[1].sql, WRONG, WRONG]  # two samples of each
     drawn = [Prediction(id="q", question="q", model=BASE, text=text, sql=text) for text in texts]
     given = score_samples(gate, questions, golds, {BASE: drawn}, lambda done: None)
+    settle(questions, given, frozenset())
     assert [a.samples for a in given[BASE]] == [[False, True], [True, True], [False, False]]
     found = results(questions, given)
     assert [(one.k, one.n) for one in found.base.samples] == [(1, 3), (2, 3)]

@@ -66,5 +66,12 @@ def test_leaks_are_found_by_question_and_by_sql_whatever_their_spelling(tmp_path
     assert found.files == {str(train): sha256(train)}
 
 
+def test_an_empty_sql_is_nobodys_leak(tmp_path: Path) -> None:
+    train = tmp_path / "train.jsonl"
+    train.write_text('{"question": "A row that is broken", "sql": ""}\n')
+    asked = [question(1, sql="")]
+    assert find_leaks(asked, [train]) is not None and asked[0].leaked == []
+
+
 def test_without_a_training_file_nothing_is_claimed() -> None:
     assert find_leaks([question(1)], []) is None

@@ -4,7 +4,7 @@ from typing import Any
 from sqlft.comparison import Gold
 from sqlft.database import QueryError, Result
 from sqlft.evaluation.results import Question, left_out
-from sqlft.evaluation.scoring import QUESTIONS, check_gold, each, score
+from sqlft.evaluation.scoring import QUESTIONS, check_gold, each, score, settle
 from sqlft.records import Example, Prediction
 from tests.evaluation.made import question
 
@@ -147,6 +147,7 @@ def test_to_what_the_database_cannot_answer_the_right_answer_is_to_say_so() -> N
     said = predicted("made up", None, None, None)
     said[1].text, said[2].text, said[3].text = "The shop does not store weather.", "It rained.", ""
     given = score(gate, questions, golds, {"m": said}, lambda _: None)["m"]
+    settle(questions, {"m": given}, frozenset())
     assert [q.gold for q in questions] == ["sound"] * 4 and left_out(questions, {"m": given}) == {}
     assert [a.verdict.strict for a in given] == [False, True, False, False]
     assert [[f.category for f in a.findings] for a in given] == [["unanswerable"], [], *[["unanswerable"]] * 2]
@@ -159,5 +160,6 @@ def test_wrong_answers_carry_why_they_are_wrong() -> None:
     gate = FakeGate({gold: table(1), other: table(2), "bad": error})
     questions, golds = prepared(gate, gold, gold, gold)
     given = score(gate, questions, golds, {"m": predicted(gold, other, "bad")}, lambda _: None)["m"]
+    settle(questions, {"m": given}, frozenset())
     assert [[f.category for f in a.findings] for a in given] == [[], ["wrong_literal"], ["unknown_table"]]
     assert given[2].findings[0].detail == "Unknown table Maybe: shop.users."

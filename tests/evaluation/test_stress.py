@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sqlft.card import Column, Relation, SchemaCard, Table
 from sqlft.database import Database, Result
+from sqlft.evaluation.diagnosis import diagnose
 from sqlft.evaluation.figures import figures
-from sqlft.evaluation.stress import _is_bare, find_dependent, stress
+from sqlft.evaluation.remedy.overview import diagnose_results
+from sqlft.evaluation.results import Results
+from sqlft.evaluation.scoring import settle
+from sqlft.evaluation.stress import Pairs, _is_bare, find_dependent, stress
 from sqlft.recipe import Recipe
 from tests.database.clickhouse_http import PASSWORD, ClickHouseServer
-from tests.evaluation.made import answer, question
+from tests.evaluation.made import answer, question, results
 
 USERS = "SELECT count() FROM shop.users WHERE age >= 30"
 CARD = SchemaCard(
@@ -115,21 +120,81 @@ def test_what_aggregates_give_over_nothing_says_nothing(rows: list[tuple[object,
 def test_a_data_dependent_match_counts_as_wrong_and_says_why(recipe: Recipe) -> None:
     asked = [question(0, sql=USERS), question(1, sql=USERS), question(2, sql=USERS), question(3, sql=USERS)]
     given = [
-        answer(asked[0], "base", "match", sql=LUCK[USERS], exact=False, samples=[True, True]),
+        answer(asked[0], "base", "match", sql=LUCK[USERS], exact=False),
         answer(asked[1], "base", "match", sql=SAME[USERS], exact=False),
         answer(asked[2], "base", "match"),
         answer(asked[3], "base", "mismatch", sql=LUCK[USERS], exact=False),
     ]
     stress(recipe, CARD, asked, {"base": given}, lambda _: None)
     assert [a.verdict.strict for a in given] == [False, True, True, False]
-    assert given[0].hits == [False, True] and given[1].samples == []
-    given[0].samples = []
     broken = given[0].verdict
     assert (broken.status, broken.relaxed) == ("mismatch", False) and "data_dependent" in broken.reasons
     assert broken.evidence["gold_rows"] != broken.evidence["prediction_rows"]
     assert "data_dependent" not in given[3].verdict.reasons
     [model], _ = figures(asked, {"base": given}, {})
     assert (model.data_dependent, model.strict.k) == (1, 2)
+
+
+def test_every_sample_that_matched_is_tried_and_the_same_sql_once(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, tried = question(0, sql=USERS), list[Pairs]()
+    drawn = [
+        answer(asked, "base", what, sql=sql, exact=exact)
+        for what, sql, exact in [
+            ("match", SAME[USERS], False),
+            ("match", LUCK[USERS], False),
+            ("match", LUCK[USERS], False),
+            ("match", USERS, True),
+            ("mismatch", "SELECT 1", False),
+        ]
+    ]
+    drawn[0].others = drawn[1:]
+
+    def find(recipe: Recipe, card: SchemaCard, pairs: Pairs, step: Any) -> Any:
+        tried.append(pairs)
+        return find_dependent(recipe, card, pairs, step)
+
+    monkeypatch.setattr("sqlft.evaluation.stress.find_dependent", find)
+    recipe.evaluation.stress = 1
+    stress(recipe, CARD, [asked], {"base": drawn[:1]}, lambda _: None)
+    settle([asked], {"base": drawn[:1]}, frozenset())
+    assert tried == [{USERS: {SAME[USERS]: True, LUCK[USERS]: True}}]
+    assert drawn[0].hits == [True, False, False, True, False] and drawn[0].verdict.strict
+    [model], _ = figures([asked], {"base": drawn[:1]}, {})
+    assert (model.strict.k, model.right.k, model.right.n) == (1, 2, 5)
+
+
+def test_luck_that_no_rule_explains_is_unexplained_and_says_that_it_was_luck() -> None:
+    verdict = answer(question(0), "base", "mismatch").verdict
+    verdict.reasons, verdict.evidence = ["data_dependent", "values"], {"neighbour": 2}
+    [found] = diagnose(USERS, USERS, verdict)
+    assert (found.category, found.detail) == ("unexplained", "right by luck here, not on neighbour 2")
+    verdict.reasons = ["data_dependent", "order"]
+    assert [f.category for f in diagnose(USERS, LUCK[USERS], verdict)] == ["wrong_order"]
+
+
+def test_luck_is_diagnosed_and_files_diagnosis_and_slots_all_see_it(recipe: Recipe, tmp_path: Path) -> None:
+    golds = {
+        "SELECT count() FROM shop.orders WHERE toYear(day) = 2024": "date_range",
+        "SELECT uniqExact(user_id) FROM shop.orders": "distinct",
+        "SELECT count() FROM shop.users": "unexplained",  # count(x) is read as count(), and email has NULLs elsewhere
+        USERS: "wrong_filter",
+    }
+    asked = [question(place, sql=gold) for place, gold in enumerate(golds)]
+    answers = {"base": [answer(one, "base", "match", sql=LUCK[one.sql], exact=False) for one in asked]}
+    stress(recipe, CARD, asked, answers, lambda _: None)
+    settle(asked, answers, frozenset())
+    assert [found.categories for found in answers["base"]] == [[category] for category in golds.values()]
+    [missing] = answers["base"][0].findings
+    assert "is missing; right by luck here, not on neighbour " in missing.detail
+    CARD.save(tmp_path / "schema.yaml")
+    results(asked, answers, settings={"schema": str(tmp_path / "schema.yaml")}).save(tmp_path / "evaluation")
+    read = Results.load(tmp_path / "evaluation")
+    assert read.base.categories == dict.fromkeys(golds.values(), 1) and read.answers == answers
+    found = diagnose_results(read, tmp_path)
+    assert found.models[0].categories == read.base.categories
+    assert ("a wrong date range", ["shop.orders"]) in [(slot.category, slot.tables) for slot in found.slots]
 
 
 def test_what_was_only_relaxed_is_held_to_no_more(recipe: Recipe) -> None:

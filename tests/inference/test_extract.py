@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sqlft.inference.extract import extract_sql
+from sqlft.inference.extract import declines, extract_sql
 
 SQL = "SELECT country, count() FROM shop.users WHERE name != 'a;b' GROUP BY country ORDER BY 2 DESC LIMIT 3"
 WITH = "WITH t AS (SELECT 1 AS a)\n\nSELECT a FROM t"
@@ -37,10 +37,34 @@ def test_the_sql_comes_out_untouched_whatever_stands_around_it(answer, sql):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "I cannot answer this.", "You should pick the users first.", "```python\nprint(1)\n```", "DROP TABLE x"],
+    [
+        "",
+        "I cannot answer this.",
+        "You should pick the users first.",
+        "```python\nprint(1)\n```",
+        "DROP TABLE x",
+        "The shop does not record that, and I cannot answer with a SELECT.",
+        "This wants a SELECT: there is nothing to SELECT, and no SELECT statement helps",
+    ],
 )
 def test_where_no_select_is_there_is_no_sql(text):
     assert extract_sql(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says_so"),
+    [
+        ("The tables hold no information on costs.", True),
+        ("There’s no way to tell; the data doesn’t include it.", True),
+        ("No products are recorded.", True),
+        ("It can not be determined, as the schema has nothing about hours.", True),
+        ("It rained.", False),
+        ("The best month was May, with 42 sessions.", False),
+        ("", False),
+    ],
+)
+def test_an_answer_declines_where_it_says_what_is_not_there(text, says_so):
+    assert declines(text) is says_so
 
 
 def test_inline_code_is_found_in_a_sentence():

@@ -37,7 +37,8 @@ def leaks(
 
     leak_exact: the same question, case and marks aside. leak_near: only literals differ, or the wording is `near`, or
     it is `near_with_sql` and the SQL differs in literals alone or gives the same. leak_template: the same SQL, literals
-    and all. leak_result: similar questions and equal results.
+    and all. leak_result: similar questions and equal results. A golden question without SQL, which the database cannot
+    answer, leaks by its words alone.
     """
     done: set[tuple[int, int]] = set()
     for place, other in _equal([fold(p.question) for p in pairs], [fold(g.question) for g in golden]):
@@ -54,7 +55,7 @@ def leaks(
         if (place, other) in done:
             continue
         equal = _same_result(pairs[place], golden[other])
-        same_sql = pairs[place].template == golden[other].template
+        same_sql = bool(golden[other].sql) and pairs[place].template == golden[other].template
         if similarity >= near or (similarity >= near_with_sql and (same_sql or equal)):
             done.add((place, other))
             why = " and the same SQL but for literals" if same_sql else " and an equal result" if equal else ""

@@ -23,7 +23,7 @@ def failures(pair: Pair, max_rows: int = 0) -> Iterator[Remark]:
     if not pair.question.strip(" ?.!"):
         yield Remark("parse", "error", "there is no question", "Write one.")
     elif not pair.sql.strip():
-        yield Remark("parse", "error", "there is no SQL")
+        yield Remark("parse", "error", "there is no SQL", "Write it: the golden set alone may leave it out.")
     elif isinstance(error, QueryRefused | QueryError):
         if error.code == _SYNTAX_ERROR or "cannot be read as a SELECT" in error.message:
             yield Remark("parse", "error", error.message[:200], _bracket_hint(pair.sql))

@@ -137,15 +137,17 @@ def lint_file(
         raise WrongUse(Problem(str(path), "file", "it holds no rows", "Write a file of questions and SQL."))
     asked: Sequence[Example] = []
     source = golden or (recipe.golden if recipe else None)
-    notes = []
+    notes, unanswerable = [], set[int]()
     if source and source.resolve() == path.resolve():
         notes.append(f"{source} is the golden set itself, which does not leak into itself: no row was compared with it")
+        unanswerable = {row for row, sql in enumerate(rows.sqls) if not sql.strip()}
     elif source:
         held = read_rows(source)
         asked = [Example(question=q, sql=s) for q, s in zip(held.questions, held.sqls, strict=True) if q.strip()]
         notes += [f"{source} holds no golden questions: nothing can leak"] * (not asked)
     report = lint_rows(rows, recipe, asked, dialect, progress)
     report.notes += notes
+    report.findings = [finding for finding in report.findings if finding.row not in unanswerable]
     if surplus := sum(None in record for record in rows.records):
         report.notes.append(f"{surplus} rows have more fields than the header, and were judged without them")
     if recipe and recipe.clean.embeddings:

@@ -34,7 +34,8 @@ def diagnose(
     """Says why a prediction is wrong.
 
     What the results show comes before what the queries show: where the rows are the same but for their order, their
-    scale or a column too many, the queries' other differences are none.
+    scale or a column too many, the queries' other differences are none. Of a match that was luck (`data_dependent`)
+    every finding says on which neighbour of the database it came out: a filter that is missing changes nothing here.
 
     Args:
         gold: The gold SQL; empty for a question that the database cannot answer.
@@ -52,21 +53,29 @@ def diagnose(
         return [Finding(category="unanswerable", detail="the right answer is to say so")]
     if verdict.status == "invalid" or sql is None:
         return [read_error(verdict)]
-    shown = _shown(verdict, columns)
-    ours, theirs = read_shape(gold, flags), read_shape(sql, flags)
-    found = differences(ours, theirs) if ours and theirs else []
-    if verdict.relaxed or verdict.reasons == ["order"]:
-        said = {finding.category: finding for finding in found}
-        return [said.get(finding.category, finding) for finding in shown] or [Finding(category="unexplained")]
-    if not found or {finding.category for finding in shown} & {"totals", "scale"}:
-        found += [finding for finding in shown if finding.category not in {f.category for f in found}]
-    return found or [Finding(category="unexplained", detail="" if ours and theirs else "sqlglot cannot read the SQL")]
+    found = _compare(gold, sql, verdict, columns, flags)
+    if "data_dependent" not in verdict.reasons:
+        return found
+    luck = f"right by luck here, not on neighbour {verdict.evidence.get('neighbour', '')}".rstrip()
+    return [Finding(category=f.category, detail=f"{f.detail}; {luck}" if f.detail else luck) for f in found]
 
 
 def find_flags(card: SchemaCard) -> frozenset[str]:
     """The card's columns that hold 0 and 1 alone, by lower-case name: what is not 1 there is 0."""
     columns = [column for table in card.tables for column in table.columns]
     return frozenset(c.name.lower() for c in columns if c.values == [0, 1] or c.type == "Bool")
+
+
+def _compare(gold: str, sql: str, verdict: Verdict, columns: tuple[int, int], flags: frozenset[str]) -> list[Finding]:
+    shown = _shown(verdict, columns)
+    ours, theirs = read_shape(gold, flags), read_shape(sql, flags)
+    found = differences(ours, theirs) if ours and theirs else []
+    if verdict.relaxed or {*verdict.reasons} - {"data_dependent"} == {"order"}:
+        said = {finding.category: finding for finding in found}
+        return [said.get(finding.category, finding) for finding in shown] or [Finding(category="unexplained")]
+    if not found or {finding.category for finding in shown} & {"totals", "scale"}:
+        found += [finding for finding in shown if finding.category not in {f.category for f in found}]
+    return found or [Finding(category="unexplained", detail="" if ours and theirs else "sqlglot cannot read the SQL")]
 
 
 def _shown(verdict: Verdict, columns: tuple[int, int]) -> list[Finding]:

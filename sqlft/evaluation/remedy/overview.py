@@ -13,10 +13,11 @@ from sqlft.card import SchemaCard
 from sqlft.dataset.lint.similarity import nearest
 from sqlft.dataset.lint.wording import gist
 from sqlft.dataset.slots import Failure
+from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.diagnosis.categories import Category, Finding
-from sqlft.evaluation.diagnosis.diagnose import diagnose, find_flags
 from sqlft.evaluation.remedy.teach import read_slots
 from sqlft.evaluation.results import Answer, Question, Results, left_out
+from sqlft.evaluation.scoring import settle
 from sqlft.evaluation.statistics import Share, share
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example, read_examples, write_jsonl
@@ -133,6 +134,7 @@ def diagnose_results(results: Results, folder: Path) -> Diagnosis:
     """
     schema, seeds = _files(results, folder)
     card = SchemaCard.load(schema) if schema and schema.is_file() else None
+    settle(results.questions, results.answers, find_flags(card) if card else frozenset())  # an older version wrote them
     known = [("seeds", e) for e in (read_examples(seeds) if seeds and seeds.is_file() else [])]
     train = folder / "dataset" / "train.jsonl"
     known += [("train", e) for e in (read_examples(train) if train.is_file() else [])]
@@ -140,7 +142,7 @@ def diagnose_results(results: Results, folder: Path) -> Diagnosis:
     places = [place for place in range(len(results.questions)) if place not in out]
     models = []
     for name, answers in results.answers.items():
-        models.append(_of_model(name, [(results.questions[i], answers[i]) for i in places], card, known))
+        models.append(_of_model(name, [(results.questions[i], answers[i]) for i in places], known))
     found = Diagnosis(results.run, results.on, models)
     if models and models[-1].wrong and card:
         by_id = {question.id: question for question in results.questions}
@@ -152,7 +154,7 @@ def diagnose_results(results: Results, folder: Path) -> Diagnosis:
 
 
 def _of_model(
-    name: str, pairs: Sequence[tuple[Question, Answer]], card: SchemaCard | None, known: Sequence[tuple[str, Example]]
+    name: str, pairs: Sequence[tuple[Question, Answer]], known: Sequence[tuple[str, Example]]
 ) -> ModelDiagnosis:
     wrong = [(question, answer) for question, answer in pairs if not answer.verdict.strict]
     wrong.sort(key=lambda pair: (_rank(pair[0].level), len(pair[0].sql)))
@@ -164,7 +166,7 @@ def _of_model(
             question.level,
             question.sql,
             answer.sql,
-            _findings(question, answer, card),
+            answer.findings,
             [(round(alike, 2), known[place][0], known[place][1].question) for place, alike in places],
         )
         for (question, answer), places in zip(wrong, near, strict=True)
@@ -177,13 +179,6 @@ def _of_model(
         category, number = alone.most_common(1)[0]
         target = Target(category, number, round((right.k + number) / right.n, 4))
     return ModelDiagnosis(name, right, dict(counts.most_common()), found, target)
-
-
-def _findings(question: Question, answer: Answer, card: SchemaCard | None) -> list[Finding]:
-    """By today's rules, also where an older version wrote the file."""
-    columns = [len(result.columns) if result else 0 for result in (question.gold_result, answer.result)]
-    flags = find_flags(card) if card else frozenset()
-    return diagnose(question.sql, answer.sql, answer.verdict, columns=(columns[0], columns[1]), flags=flags)
 
 
 def _rank(level: str) -> int:

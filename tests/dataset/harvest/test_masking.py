@@ -103,7 +103,7 @@ def test_names_are_found_through_aliases_and_subqueries(sql):
 
 def test_queries_about_nobody_stay_as_they_are():
     data = Path(__file__).parents[3] / "data" / "ecommerce"
-    sqls = [pair.sql for name in ("seeds", "golden") for pair in read_examples(data / f"{name}.jsonl")]
+    sqls = [pair.sql for name in ("seeds", "golden") for pair in read_examples(data / f"{name}.jsonl") if pair.sql]
     masking = Masking(SchemaCard.load(data / "schema.yaml"))
     assert masking.look(sqls) == [""] * len(sqls) and len(sqls) > 100
     assert [masking.mask(sql) for sql in sqls] == sqls

@@ -91,6 +91,16 @@ def test_leaks_tell_exact_from_near_and_name_the_golden_question():
     ]
 
 
+def test_a_golden_question_without_sql_leaks_by_its_words_alone():
+    golden = [pair("What was the profit of the whole shop in 2022?", "")]
+    rows = [
+        pair("What was the profit of the whole shop in 2023?", "SELECT 1"),
+        pair("What was the revenue of the whole shop by country?", "", row=1),
+        pair("How many sessions ran on Linux?", "", row=2),
+    ]
+    assert [(place, remark.code) for place, remark in leaks(rows, golden, VALUES)] == [(0, "leak_near")]
+
+
 def test_a_row_that_leaks_into_two_golden_questions_has_a_finding_for_each():
     golden = [pair("Users in May 2022?", "SELECT 1"), pair("Users in June 2022?", "SELECT 2", row=1)]
     assert len(list(leaks([pair("Users in July 2022?", "SELECT 3")], golden))) == 2

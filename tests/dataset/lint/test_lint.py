@@ -57,6 +57,7 @@ def test_our_own_sets_are_silent(dsn):
     recipe = load_recipe(TINY, [f"database.dsn={dsn}"])
     seeds, golden = read_examples(recipe.seeds), read_examples(recipe.golden)
     template = TemplateTeacher(CARD, 0).examples(60)
+    golden = [example for example in golden if example.sql]
     report = lint_rows(Rows.of([*seeds, *golden, *template]), recipe)
     assert [f for f in report.findings if f.level == "error"] == []
     assert [f for f in report.findings if f.level == "warning" and f.row < len(seeds) + len(golden)] == []
@@ -115,6 +116,16 @@ def test_a_set_that_was_compared_with_nothing_says_so(wrong):
     assert "holds no golden questions" in lint_file(wrong, golden=nothing).notes[0]
     assert "is the golden set itself" in lint_file(wrong, golden=wrong).notes[0]
     assert {f.code for f in lint_file(wrong, golden=_copy(wrong)).findings} >= {"leak_exact"}
+
+
+def test_a_golden_question_without_sql_is_no_defect_and_a_row_without_it_is(tmp_path):
+    path = tmp_path / "golden.jsonl"
+    path.write_text(
+        '{"question": "What will the weather be?", "sql": ""}\n{"question": "How many?", "sql": "SELECT ("}\n'
+    )
+    assert {(f.row, f.code) for f in lint_file(path, golden=path).findings} == {(1, "parse")}
+    alone = [f for f in lint_file(path).findings if f.row == 0]
+    assert [(f.code, f.fix) for f in alone] == [("parse", "Write it: the golden set alone may leave it out.")]
 
 
 def _copy(path):
