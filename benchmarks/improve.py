@@ -28,7 +28,7 @@ from sqlft.evaluation.statistics import difference
 from sqlft.improvement import SEEN, add_round, first_round, judge
 from sqlft.recipe import load_recipe
 
-SPLIT = ["teacher.examples=4800", "split.train=600", "split.development=300", "split.heldout=600"]
+SPLIT = ["teacher.examples=4800", "split.train=600", "split.development=600", "split.heldout=600"]
 USERS = 20_000
 
 

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.grammar import Template, Unavailable, expand, read_roles, widen
-from sqlft.dataset.slots import Failure
+from sqlft.dataset.slots import ABOUT_ANYTHING, Failure
 from sqlft.dataset.slots.axes import axes
 from sqlft.problems import SqlftError
 from sqlft.records import Example
@@ -43,7 +43,8 @@ class TemplateTeacher:
         Args:
             n: How many.
             failures: Categories to draw from, in proportion to their counts: their constructs, tables and terms choose
-                the templates, which get a filter more where they run out. What they do not fill, all templates do.
+                the templates, which get a filter more where they run out. One example of `ABOUT_ANYTHING`, and what
+                they do not fill, is of any template.
 
         Raises:
             SqlftError: The card does not offer so many different questions.
@@ -51,7 +52,8 @@ class TemplateTeacher:
         found: dict[str, Example] = {}
         rng = random.Random(self.seed)
         if failures:
-            self._draw_failures(n, failures, found)
+            self._draw_failures(n - n // ABOUT_ANYTHING, failures, found)
+        directed = len(found)
         lively = [(template, random.Random(f"{self.seed} {template.id}")) for template in self.templates]
         while len(found) < n and lively:
             rng.shuffle(lively)
@@ -60,7 +62,7 @@ class TemplateTeacher:
             raise SqlftError(
                 f"The template teacher finds {len(found)} different questions for this card, not {n}. Ask for fewer."
             )
-        return list(found.values())[:n]
+        return _mix(list(found.values())[:n], directed)
 
     @cached_property
     def _shown(self) -> dict[str, list[str]]:
@@ -84,7 +86,7 @@ class TemplateTeacher:
                 queue += [(one, random.Random(f"{self.seed} {place} {one.id}")) for one in widen(template)]
 
     def _fitting(self, failure: Failure) -> tuple[list[Template], Callable[[str], bool]]:
-        """The templates of a category, and its SQL: of all that it names, or construct and tables, or its construct."""
+        """The templates of a category, and its SQL: of all that it names, and no other construct; or of less of it."""
         terms = [term for term in self.card.glossary if term.term in failure.terms]
         says = [bare(term.metric or term.condition) for term in terms if term.metric or term.condition]
         construct = axes().find_construct(failure.construct_) if failure.construct_ else None
@@ -94,14 +96,23 @@ class TemplateTeacher:
                 construct is None or construct.is_in(sql),
                 not failure.tables or [name for name in self.card.table_names if name in sql] == failure.tables,
                 not says or any(said in bare(sql) for said in says),
+                not failure.beside or {one.name for one in axes().constructs if one.is_in(sql)} == shown,
             )
             return all(about[:names])
 
-        for names in (3, 2, 1):
+        shown = {failure.construct_, *failure.beside}
+        for names in (4, 3, 2, 1):
             if found := [one for one in self.templates if any(fits(sql, names) for sql in self._shown[one.id])]:
                 rng = random.Random(f"{self.seed} {failure.model_dump_json()}")
                 return rng.sample(found, len(found)), partial(fits, names=names)
         return [], bool
+
+
+def _mix(examples: list[Example], directed: int) -> list[Example]:
+    """The first `directed`, with one of the others after every few of them."""
+    few = ABOUT_ANYTHING - 1
+    order = sorted(range(len(examples)), key=lambda n: n if n < directed else few * (n - directed + 1) - 0.5)
+    return [examples[n] for n in order]
 
 
 def bare(sql: str) -> str:

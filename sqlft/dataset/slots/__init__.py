@@ -2,7 +2,7 @@
 covered, and so that the same recipe always plans the same."""
 
 from sqlft.dataset.slots.coverage import count_coverage
-from sqlft.dataset.slots.failures import Failure, read_failures
+from sqlft.dataset.slots.failures import ABOUT_ANYTHING, Failure, read_failures
 from sqlft.dataset.slots.plan import Plan
 
-__all__ = ["Failure", "Plan", "count_coverage", "read_failures"]
+__all__ = ["ABOUT_ANYTHING", "Failure", "Plan", "count_coverage", "read_failures"]

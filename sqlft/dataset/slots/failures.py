@@ -11,6 +11,9 @@ from sqlft.dataset.slots.axes import axes
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Record, read_jsonl
 
+ABOUT_ANYTHING = 3
+"""Of so many pairs one is about anything: what a model was asked is a sample, and other kinds fail too."""
+
 
 class Failure(Record):
     """One category. It has no room for the text of a question, so that none of the golden set reaches a teacher.
@@ -18,6 +21,7 @@ class Failure(Record):
     Attributes:
         category: What went wrong, in a few words.
         construct_: `construct` in the file: one of the constructs' names; any where empty.
+        beside: Other constructs in the same query; any where empty.
         tables: Full names; any where empty.
         terms: Terms of the glossary that the questions used.
         count: How often; slots are drawn in this proportion.
@@ -27,6 +31,7 @@ class Failure(Record):
 
     category: str
     construct_: str = Field("", alias="construct")
+    beside: list[str] = Field(default_factory=list)
     tables: list[str] = Field(default_factory=list)
     terms: list[str] = Field(default_factory=list)
     count: int = Field(1, gt=0)
@@ -42,8 +47,8 @@ def read_failures(path: Path, card: SchemaCard) -> list[Failure]:
     constructs = [construct.name for construct in axes().constructs]
     problems = []
     for place, failure in enumerate(found, 1):
-        if failure.construct_ and failure.construct_ not in constructs:
-            what = f"construct {failure.construct_!r}"
+        if unknown := [name for name in (failure.construct_, *failure.beside) if name and name not in constructs]:
+            what = f"construct {', '.join(map(repr, unknown))}"
             advice = f"Write one of {', '.join(constructs)}, or leave it out."
             problems.append(Problem(f"{path}: record {place}", what, "there is no such construct", advice))
         if unknown := [name for name in failure.tables if name not in card.table_names]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlft.card import SchemaCard
 from sqlft.dataset.slots.axes import Construct, axes
-from sqlft.dataset.slots.failures import Failure
+from sqlft.dataset.slots.failures import ABOUT_ANYTHING, Failure
 from sqlft.dataset.slots.offer import dated, period, table_sets, terms
 from sqlft.problems import SqlftError
 from sqlft.records import Level, Slot
@@ -103,7 +103,7 @@ class Plan:
 
     def _draw(self, rng: random.Random, counts: Counts) -> Slot:
         failure = None
-        if self._failures:
+        if self._failures and rng.randrange(ABOUT_ANYTHING):
             failure = _least(self._failures, lambda f: counts["category", f.category] / self._weight(f.category), rng)
         construct, level = self._cell(failure, rng, counts)
         sets = self._sets[construct.name, level]

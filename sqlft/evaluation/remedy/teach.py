@@ -37,22 +37,33 @@ def read_slots(wrong: Sequence[tuple[Example, Sequence[Finding]]], card: SchemaC
         wrong: Questions with gold SQL, and why the answers to them are wrong.
         card: The database's schema card.
     """
-    counts: Counter[tuple[str, str, tuple[str, ...], tuple[str, ...]]] = Counter()
+    categories = Counter(finding.category for _, findings in wrong for finding in findings)
+    counts: Counter[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = Counter()
     for example, findings in wrong:
-        for finding in findings:
-            if finding.category not in _UNTAUGHT:
-                what = LABELS[finding.category], _construct(finding.category, example.sql)
-                counts[(*what, _tables(example.sql, card), _terms(example.sql, card))] += 1
+        if taught := [finding.category for finding in findings if finding.category not in _UNTAUGHT]:
+            # a wrong answer counts once: one that is wrong in five ways wants no more rows than another
+            category = max(taught, key=categories.__getitem__)
+            construct, beside = _constructs(category, example.sql)
+            counts[LABELS[category], construct, beside, _tables(example.sql, card), _terms(example.sql, card)] += 1
     return [
-        Failure(category=category, construct=construct, tables=list(tables), terms=list(terms), count=count)
-        for (category, construct, tables, terms), count in counts.most_common()
+        Failure(
+            category=category,
+            construct=construct,
+            beside=list(beside),
+            tables=list(tables),
+            terms=list(terms),
+            count=count,
+        )
+        for (category, construct, beside, tables, terms), count in counts.most_common()
     ]
 
 
-def _construct(category: Category, sql: str) -> str:
+def _constructs(category: Category, sql: str) -> tuple[str, tuple[str, ...]]:
+    """The one that a category is about, and the others in the same query."""
     shown = [construct.name for construct in axes().constructs if construct.is_in(sql)]
     wanted = [name for name in _CONSTRUCTS.get(category, ()) if name in shown]
-    return (wanted or shown[::-1] or [""])[0]
+    chosen = (wanted or shown[::-1] or [""])[0]
+    return chosen, tuple(name for name in shown if name != chosen)
 
 
 def _tables(sql: str, card: SchemaCard) -> tuple[str, ...]:

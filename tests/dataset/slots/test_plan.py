@@ -99,9 +99,12 @@ def test_failures_decide_what_is_asked_for():
         Failure(category="fraud rate by sessions", construct="shares", terms=["fraud rate of users"], count=3),
         Failure(category="totals row left out", construct="totals", tables=["ecommerce.users"], count=1),
     ]
-    found = slots(plan(failures=failures), 128)
-    assert Counter(slot.category for slot in found) == {"fraud rate by sessions": 96, "totals row left out": 32}
-    for slot in found:
+    found = slots(plan(failures=failures), 384)
+    counts = Counter(slot.category for slot in found)
+    assert 96 <= counts[""] <= 160  # one of three is about anything: other kinds fail too
+    assert abs(counts["fraud rate by sessions"] - 3 * counts["totals row left out"]) <= 3
+    assert len({slot.construct for slot in found if not slot.category}) > 10
+    for slot in [slot for slot in found if slot.category]:
         if slot.construct == "totals":
             assert slot.tables == ["ecommerce.users"] and slot.term == ""
         else:
