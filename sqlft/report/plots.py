@@ -69,7 +69,7 @@ def ladder_plot(steps: Sequence[ModelFigures]) -> Markup:
             color, marker, size = (FATES["match"], "D", 9) if row == best else (MODELS[1], "o", 8)
             text = "n = 0"
             if one.value is not None:
-                axes.plot(100 * one.value, row, marker, color=color, markersize=size, markeredgecolor=INK)
+                axes.plot(100 * one.value, row, marker, color=color, ms=size, markeredgecolor=INK, clip_on=False)
                 text = percent(one.value) + (", best" if row == best else "")
             axes.text(100 * one.high + 1.5, row, text, va="center", ha="left", fontsize=10)
         axes.set_yticks(range(len(steps)), [fit(step.name, 24) for step in steps], fontsize=10)
