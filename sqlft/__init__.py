@@ -213,12 +213,13 @@ def ladder(
     """
     from sqlft.evaluation import climb
     from sqlft.progress import Stages
-    from sqlft.report import write_tables
+    from sqlft.report import write_report, write_tables
 
     recipe = _recipe(recipe, overrides)
     own = recipe.run_dir / "adapter"
     with Stages() as stages:
         results = climb(recipe, adapter or (own if own.is_dir() else None), on, limit, rescore=rescore, progress=stages)
+    write_report(results)
     write_tables(results)
     return results
 

@@ -238,7 +238,8 @@ def test_ladder_hands_on_what_it_was_told_and_prints_json(run, monkeypatch):
     )
     assert code == 0 and [step["name"] for step in json.loads(out)["models"]] == ["base", "few_shot"]
     assert given == [(TINY, "a", "heldout", ["seed=1"], {"limit": 3, "rescore": True})]
-    assert "few_shot" in run("ladder", TINY)[1]
+    out = run("ladder", TINY)[1]
+    assert "few_shot" in out and "report.html" in out
 
 
 def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp_path):

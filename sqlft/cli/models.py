@@ -104,7 +104,7 @@ def ladder(
     from sqlft.console import show
     from sqlft.evaluation.table import ladder_table
 
-    show(ladder_table(results), f"{results.folder}/results.json")
+    show(ladder_table(results), f"{results.folder}/report.html")
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import sqlglot
 from sqlglot import exp
@@ -11,9 +11,11 @@ from sqlglot.errors import SqlglotError
 
 from sqlft.database.clauses import split_format
 from sqlft.dataset.slots.axes import axes
-from sqlft.records import Example
+from sqlft.records import Example, Level
 
 Axis = Literal["level", "construct", "table", "tag", "template"]
+LEVELS: tuple[Level, ...] = (*get_args(Level)[1:], "")
+"""The easiest first; what has no level comes last."""
 
 
 def find_keys(examples: Sequence[Example]) -> dict[Axis, list[list[str]]]:

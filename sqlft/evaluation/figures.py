@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from sqlft.dataset.split import name_templates
 from sqlft.evaluation.agreement import Agreement, agree
-from sqlft.evaluation.breakdown import find_keys
-from sqlft.evaluation.clusters import cluster_share
+from sqlft.evaluation.breakdown import LEVELS, find_keys
+from sqlft.evaluation.clusters import Clustered, cluster_share
 from sqlft.evaluation.results import Answer, ModelFigures, Question, left_out, outcome
 from sqlft.evaluation.statistics import Share, adjust, difference, share
 
@@ -32,6 +33,7 @@ def figures(
     axes = find_keys(questions)
     names = name_templates(questions)
     clusters = [names[id(questions[index])] for index in kept]
+    alone = [str(index) for index in kept]  # a template's own wordings are what its row counts
     rows = []
     for name, given in answers.items():
         judged = [a.judge.right for a in given if a.judge and a.judge.right is not None]
@@ -53,12 +55,16 @@ def figures(
                 unleaked=_share(given[i].verdict.strict for i in kept if not questions[i].leaked) if leaked else None,
                 outcomes=dict(Counter("out" if i in out else outcome(a) for i, a in enumerate(given))),
                 reasons=dict(Counter(reason for a in given for reason in a.verdict.reasons).most_common()),
-                by={kind: _breakdown(keys, given, kept) for kind, keys in axes.items()},
+                by={
+                    kind: _breakdown(keys, given, kept, alone if kind == "template" else clusters)
+                    for kind, keys in axes.items()
+                },
                 clustered=cluster_share([pair for of in hits for pair in zip(clusters, of, strict=True)])
                 if grouped
                 else None,
                 samples=[_share(of) for of in hits] if len(hits) > 1 else [],
                 agreement=_agreement([given[i] for i in kept]),
+                agreement_by_first=_agreement_by_first([given[i] for i in kept]),
                 same_as_base=None if name == first else sum(a.text == b.text for a, b in zip(given, base, strict=True)),
                 categories=dict(Counter(key for i in kept for key in given[i].categories).most_common()),
                 against_base=None if name == first else difference(name, first, pairs, clusters, more),
@@ -85,19 +91,32 @@ def _each(dollars: float | None, right: int) -> float | None:
     return dollars / right if dollars is not None and right else None
 
 
-def _breakdown(keys: Sequence[Sequence[str]], given: Sequence[Answer], kept: Sequence[int]) -> dict[str, Share]:
-    groups: dict[str, list[bool]] = {}
-    for index in kept:
+def _breakdown(
+    keys: Sequence[Sequence[str]], given: Sequence[Answer], kept: Sequence[int], clusters: Sequence[str]
+) -> dict[str, Clustered | Share]:
+    groups: dict[str, list[tuple[str, bool]]] = {}
+    for index, cluster in zip(kept, clusters, strict=True):
         for key in keys[index]:
-            groups.setdefault(key, []).append(given[index].verdict.strict)
-    order = ["easy", "medium", "hard", "expert"]
-    return {key: _share(groups[key]) for key in sorted(groups, key=lambda k: (order.index(k) if k in order else 9, k))}
+            groups.setdefault(key, []).append((cluster, given[index].verdict.strict))
+    order: dict[str, int] = {level: place for place, level in enumerate(LEVELS)}
+    return {key: _group(groups[key]) for key in sorted(groups, key=lambda key: (order.get(key, len(order)), key))}
+
+
+def _group(hits: Sequence[tuple[str, bool]]) -> Clustered | Share:
+    repeats = len({cluster for cluster, _ in hits}) < len(hits)
+    return cluster_share(hits) if repeats else _share(right for _, right in hits)
 
 
 def _agreement(given: Sequence[Answer]) -> Agreement | None:
     """Of what the judge was shown: that an answer without SQL is wrong was never asked."""
     shown = [(a.judge.right, a.verdict.strict) for a in given if a.judge and a.judge.right is not None and a.sql]
     return agree(shown) if shown else None
+
+
+def _agreement_by_first(given: Sequence[Answer]) -> dict[Literal["gold", "answer"], Agreement]:
+    orders: tuple[Literal["gold", "answer"], ...] = ("gold", "answer")
+    found = {first: _agreement([a for a in given if a.judge and a.judge.first == first]) for first in orders}
+    return {first: one for first, one in found.items() if one}
 
 
 def _samples(given: Sequence[Answer], kept: Sequence[int]) -> list[tuple[bool, ...]]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sqlft.database.result import Result
 from sqlft.evaluation.agreement import Agreement
-from sqlft.evaluation.breakdown import Axis
+from sqlft.evaluation.breakdown import LEVELS, Axis
 from sqlft.evaluation.clusters import Clustered
 from sqlft.evaluation.diagnosis.categories import Category, Finding
 from sqlft.evaluation.statistics import Difference, Share
@@ -144,11 +144,12 @@ class ModelFigures(BaseModel):
         reasons: Verdict reasons, by how often they were given.
         categories: Wrong answers by category of mistake, the commonest first; one may have several.
         by: `strict` by what the SQL shows ('construct'), the 'table' it reads, and by 'level', 'tag' and 'template',
-            where examples carry them.
+            where examples carry them; with the interval for SQL templates that repeat among a row's questions.
         clustered: `strict` with the interval for SQL templates that repeat, over all samples of a question; None where
             neither is so, and `strict` says it all.
         samples: `strict` of each sample, where decoding drew several.
         agreement: The judge's, with execution.
+        agreement_by_first: The same by which of the two queries the judge was shown first.
         same_as_base: Answers whose text is the base's own; None for the base itself.
         against_base: None for the base itself.
         data_dependent: Matches that a neighbour database took away, see `sqlft.evaluation.stress`.
@@ -169,10 +170,11 @@ class ModelFigures(BaseModel):
     outcomes: dict[Outcome, int]
     reasons: dict[str, int]
     categories: dict[Category, int] = Field(default_factory=dict)
-    by: dict[Axis, dict[str, Share]]
+    by: dict[Axis, dict[str, Clustered | Share]]
     clustered: Clustered | None = None
     samples: list[Share] = Field(default_factory=list)
     agreement: Agreement | None = None
+    agreement_by_first: dict[Literal["gold", "answer"], Agreement] = Field(default_factory=dict)
     same_as_base: int | None = None
     against_base: Difference | None
     data_dependent: int = 0
@@ -219,6 +221,20 @@ class Results(BaseModel):
     def best(self) -> ModelFigures:
         """The adapter with the most right; the base where it is alone."""
         return max(self.models[1:] or self.models, key=lambda model: model.right.value or 0.0)
+
+    @property
+    def is_ladder(self) -> bool:
+        """The models are steps of the ladder, and the first one stands in the base's place."""
+        return self.base.name != BASE
+
+    def failures(self, name: str) -> list[int]:
+        """Places of the questions that count and that this model has wrong, the easiest first.
+
+        That is by level, then by the length of the gold SQL.
+        """
+        out, given = left_out(self.questions, self.answers), self.answers[name]
+        wrong = [i for i, answer in enumerate(given) if i not in out and not answer.verdict.strict]
+        return sorted(wrong, key=lambda i: (LEVELS.index(self.questions[i].level), len(self.questions[i].sql)))
 
     def changed(self, name: str) -> tuple[list[int], list[int]]:
         """Places of the questions that this model alone has right, and of those that the base alone has, of two."""

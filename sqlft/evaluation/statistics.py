@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from math import ceil, comb, sqrt
 from statistics import NormalDist
 
 from pydantic import BaseModel
@@ -67,6 +67,12 @@ def mcnemar(fixed: int, broken: int) -> float:
     from scipy.special import bdtr
 
     return min(1.0, 2 * float(bdtr(min(fixed, broken), fixed + broken, 0.5)))
+
+
+def fisher(k: int, n: int, other_k: int, other_n: int) -> float:
+    """Two-sided p that k of n and other_k of other_n are draws of one share: Fisher's exact test."""
+    ways = [comb(n, i) * comb(other_n, k + other_k - i) for i in range(k + other_k + 1)]
+    return sum(way for way in ways if way <= ways[k]) / sum(ways)
 
 
 def paired_interval(both: int, fixed: int, broken: int, neither: int) -> tuple[float, float]:

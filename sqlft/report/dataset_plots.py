@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from markupsafe import Markup
@@ -57,15 +57,17 @@ def lengths_plot(what: str, unit: str, lengths: Sequence[int]) -> Markup:
         return svg(figure, f"Length of {what}: {told}.")
 
 
-def counts_plot(title: str, counts: Sequence[tuple[str, int]], unit: str) -> Markup:
-    """A bar for each name, with its count; `title` is for those who cannot see it."""
+def counts_plot(
+    title: str, counts: Sequence[tuple[str, float]], unit: str, say: Callable[[float], str] = "{:,}".format
+) -> Markup:
+    """A bar for each name, with its count as `say` writes it; `title` is for those who cannot see it."""
     most = max((count for _, count in counts), default=0) or 1
     with drawing(0.6 + 0.28 * len(counts)) as (figure, axes):
         axes.barh(range(len(counts)), [count for _, count in counts], 0.72, color=MODELS[1])
         for row, (_, count) in enumerate(counts):
-            axes.text(count + 0.015 * most, row, f"{count:,}", va="center", fontsize=10)
+            axes.text(count + 0.015 * most, row, say(count), va="center", fontsize=10)
         axes.set_yticks(range(len(counts)), [fit(name, LONGEST_LABEL) for name, _ in counts])
         axes.invert_yaxis()
         axes.set_xlim(0, 1.13 * most)
         axes.set_xlabel(unit)
-        return svg(figure, f"{title}. {'; '.join(f'{name}: {count}' for name, count in counts)}.")
+        return svg(figure, f"{title}. {'; '.join(f'{name}: {say(count)}' for name, count in counts)}.")

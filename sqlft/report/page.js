@@ -1,6 +1,7 @@
 "use strict";
 const questions = [...document.querySelectorAll(".question")];
-const [model, status, search] = ["model", "status", "search"].map((id) => document.getElementById(id));
+const controls = ["model", "status", "category", "search"].map((id) => document.getElementById(id));
+const [model, status, category, search] = controls;
 const tests = {
   all: () => true,
   right: (mine) => mine === "match",
@@ -19,7 +20,9 @@ function filter() {
   for (const question of questions) {
     const outcomes = question.dataset.outcomes.split(" ");
     const text = words.length ? question.textContent.toLowerCase() : "";
-    question.hidden = !tests[status.value](outcomes[Number(model.value)], outcomes[0], question) || !words.every((word) => text.includes(word));
+    const kinds = question.dataset.categories.split(" ")[Number(model.value)].split(",");
+    const fits = tests[status.value](outcomes[Number(model.value)], outcomes[0], question) && (!category.value || kinds.includes(category.value));
+    question.hidden = !fits || !words.every((word) => text.includes(word));
     shown += question.hidden ? 0 : 1;
   }
   document.getElementById("count").textContent = `${shown} of ${questions.length} questions`;
@@ -34,7 +37,14 @@ function follow() {
   question.scrollIntoView();
 }
 
+// A count of a category shows its questions.
+function pick(event) {
+  [model.value, status.value, category.value, search.value] = [event.target.dataset.model, "all", event.target.dataset.category, ""];
+  filter();
+}
+
 addEventListener("hashchange", follow);
-for (const control of [model, status, search]) control.addEventListener("input", filter);
+for (const control of controls) control.addEventListener("input", filter);
+for (const link of document.querySelectorAll("[data-category]")) link.addEventListener("click", pick);
 filter();
 follow();

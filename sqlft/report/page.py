@@ -9,14 +9,19 @@ from typing import Any
 
 from markupsafe import Markup
 
-from sqlft.evaluation.diagnosis.categories import Category
-from sqlft.evaluation.results import Answer, Outcome, Question, Results, find_outcomes
+from sqlft.evaluation.diagnosis.categories import LABELS, Category
+from sqlft.evaluation.remedy.targets import find_targets
+from sqlft.evaluation.results import Answer, Outcome, Question, Results, find_outcomes, left_out
 from sqlft.report import sentences
+from sqlft.report.dataset_plots import counts_plot
 from sqlft.report.marks import mark_cells
 from sqlft.report.markup import diff, flat, highlight, render_page, write_page
-from sqlft.report.plots import OUTCOMES, loss_plot, outcomes_plot, page_color, shares_plot
+from sqlft.report.plots import OUTCOMES, ladder_plot, loss_plot, outcomes_plot, page_color, shares_plot
 
 BY = {"level": "difficulty", "construct": "construct", "table": "table", "tag": "tag", "template": "template"}
+EASIEST = 10
+BADGES = 3
+"""Where more models answered a question, it says beside it only how many came to what."""
 
 
 def write_report(results: Results, path: Path | None = None, run: Path | None = None) -> Path:
@@ -41,29 +46,38 @@ def render(results: Results, run: dict[str, Any] | None = None) -> str:
     """The page as text; `run` is what run.json holds. See `write_report`."""
     names = [model.name for model in results.models]
     by = {kind: _breakdown(results, kind) for kind in BY}
+    best = results.best
+    failures = results.failures(best.name)
     return render_page(
         "page.html.jinja",
         "page.js",
         results=results,
         names=names,
-        colors=[page_color(index) for index in range(len(names))],
+        best=best,
+        colors=[] if results.is_ladder else [page_color(index) for index in range(len(names))],
         rows=_rows(results),
         headline=sentences.headline(results),
         base=sentences.call(results.base.name),
-        finding=sentences.finding(results.best.against_base),
+        finding=sentences.finding(best.against_base),
         comparisons=sentences.comparisons(results),
         reach=sentences.reach(results),
         changed=[(name, results.changed(name)) for name in names[1:]],
         judged=[
-            (sentence, _disagreements(results, m.name)) for m in results.models if (sentence := sentences.judged(m))
+            (sentence, sentences.swayed(m), _disagreements(results, m.name))
+            for m in results.models
+            if (sentence := sentences.judged(m))
         ],
         categories=_categories(results),
+        labels=LABELS,
+        easiest=failures[:EASIEST],
+        targets=find_targets([results.answers[best.name][place].categories for place in failures], best.strict),
         outcomes={name: label for name, (_, label) in OUTCOMES.items()},
         plots=_plots(results, by["level"], run),
         by={BY[kind]: rows for kind, rows in by.items() if rows},
         settings={key: flat(value) for key, value in results.settings.items()},
         manifest=json.dumps({k: v for k, v in (run or {}).items() if k != "curve"}, indent=1, ensure_ascii=False),
         say_verdict=sentences.verdict,
+        say_fault=sentences.fault,
     )
 
 
@@ -71,7 +85,11 @@ def _rows(results: Results) -> list[dict[str, Any]]:
     rows = []
     for number, (question, given) in enumerate(zip(results.questions, find_outcomes(results), strict=True), 1):
         answers = [_describe(question, answer, what) for answer, what in given]
-        rows.append({"number": number, "question": question, "answers": answers})
+        counts = Counter(what for _, what in given)
+        summed = [(what, f"{counts[what]} {label}") for what, (_, label) in OUTCOMES.items() if counts[what]]
+        badges = [(what, f"{answer.model}: {OUTCOMES[what][1]}") for answer, what in given]
+        badges = badges if len(given) <= BADGES else summed
+        rows.append({"number": number, "question": question, "answers": answers, "badges": badges})
     return rows
 
 
@@ -91,6 +109,7 @@ def _describe(question: Question, answer: Answer, what: Outcome) -> dict[str, An
         "sql": apart or (highlight(answer.sql) if answer.sql else None),
         "apart": apart is not None,
         "disputed": _disputed(answer),
+        "categories": ",".join(answer.categories if what != "out" else []),
     }
 
 
@@ -134,20 +153,41 @@ def _plots(
     results: Results, levels: list[tuple[str, list[Any]]], run: dict[str, Any] | None
 ) -> list[tuple[str, Markup]]:
     names = [model.name for model in results.models]
-    plots = [
-        (
-            "Questions answered right, with 95% intervals",
-            shares_plot("Execution match", [("execution match", [model.right for model in results.models])], names),
-        ),
-        ("What became of the answers", outcomes_plot(results.models)),
-    ]
+    if results.is_ladder:
+        caption = "Right at each step, with 95% intervals; the dashed line is the first step's share"
+        plots = [(caption, ladder_plot(results.models)), _price_plot(results)]
+    else:
+        rows = [("execution match", [model.right for model in results.models])]
+        plots = [("Questions answered right, with 95% intervals", shares_plot("Execution match", rows, names))]
+    plots.append(("What became of the answers", outcomes_plot(results.models)))
     if len(levels) > 1:
-        rows = [(f"{name} ({shares[0].n})", shares) for name, shares in levels]
-        plots.append(("Right by level (number of questions)", shares_plot("Execution match by level", rows, names)))
+        shown = [0, names.index(results.best.name)] if results.is_ladder and len(names) > 1 else range(len(names))
+        rows = [(f"{name} ({shares[0].n})", [shares[place] for place in shown]) for name, shares in levels]
+        plot = shares_plot("Execution match by level", rows, [names[place] for place in shown])
+        plots.append(("Right by level (number of questions)", plot))
     curves = _curves(run or {})
     if curves[0]:
         plots.append(("Loss while training", loss_plot(*curves)))
     return plots
+
+
+def _price_plot(results: Results) -> tuple[str, Markup]:
+    """What a right answer costs at each step: dollars where all have a price, else tokens, which all have."""
+    if all(model.dollars is not None for model in results.models):
+        each, unit, say = [model.dollars_per_right for model in results.models], "dollars", "${:.2g}".format
+    else:
+        out, unit, say = left_out(results.questions, results.answers), "tokens", "{:,.0f}".format
+        each = [
+            sum(a.prompt_tokens + a.completion_tokens for i, a in enumerate(given) if i not in out) / right
+            if (right := results.models[place].strict.k)
+            else None
+            for place, given in enumerate(results.answers.values())
+        ]
+    bars = [(model.name, one or 0.0) for model, one in zip(results.models, each, strict=True)]
+    plot = counts_plot(
+        f"What a right answer costs, in {unit}", bars, unit, lambda one: say(one) if one else "none right"
+    )
+    return f"What a right answer costs, in {unit}", plot
 
 
 def _curves(run: dict[str, Any]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:

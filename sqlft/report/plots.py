@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from sqlft.evaluation.results import ModelFigures, Outcome
 from sqlft.evaluation.statistics import Share
+from sqlft.evaluation.table import percent
 from sqlft.report.drawing import CASING, FATES, INK, MODELS, VARIABLES, add_legend, drawing, fit, svg
 
 OUTCOMES: dict[Outcome, tuple[str, str]] = {
@@ -55,6 +56,29 @@ def shares_plot(title: str, rows: Sequence[tuple[str, Sequence[Share]]], models:
             add_legend(figure)
         told = "; ".join(f"{label}: " + ", ".join(map(_tell, models, shares)) for label, shares in rows)
         return svg(figure, f"{title}. {told}.")
+
+
+def ladder_plot(steps: Sequence[ModelFigures]) -> Markup:
+    """A point with its 95% interval for each step, in order; a line where the first one stands, the best one marked."""
+    shares = [step.right for step in steps]
+    best = max(range(len(shares)), key=lambda row: shares[row].value or 0)
+    with drawing(0.75 + 0.36 * len(steps)) as (figure, axes):
+        axes.axvline(100 * (shares[0].value or 0), color=MODELS[0], linewidth=1.4, linestyle="--")
+        for row, one in enumerate(shares):
+            axes.plot([100 * one.low, 100 * one.high], [row, row], color=INK, linewidth=1.6)
+            color, marker, size = (FATES["match"], "D", 9) if row == best else (MODELS[1], "o", 8)
+            text = "n = 0"
+            if one.value is not None:
+                axes.plot(100 * one.value, row, marker, color=color, ms=size, markeredgecolor=INK, clip_on=False)
+                text = percent(one.value) + (", best" if row == best else "")
+            axes.text(100 * one.high + 1.5, row, text, va="center", ha="left", fontsize=10)
+        axes.set_yticks(range(len(steps)), [fit(step.name, 24) for step in steps], fontsize=10)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 125)
+        axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
+        axes.xaxis.grid(True)
+        told = ", ".join(_tell(step.name, one) for step, one in zip(steps, shares, strict=True))
+        return svg(figure, f"Execution match by step. {told}. The best is {steps[best].name}.")
 
 
 def outcomes_plot(models: Sequence[ModelFigures]) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlft.evaluation.clusters import Clustered
 from sqlft.evaluation.results import BASE, ModelFigures, Results
-from sqlft.evaluation.statistics import Difference, Share
+from sqlft.evaluation.statistics import Difference, Share, fisher
 from sqlft.evaluation.table import p_value, percent
 from sqlft.records import Verdict
 
@@ -60,6 +60,11 @@ def verdict(given: Verdict) -> str:
     return given.status.replace("_", " ") + (f": {reasons}" if reasons else "")
 
 
+def fault(given: str) -> str:
+    """Why an attempt was given up, in words."""
+    return {"empty": REASONS["prediction_empty"], "no_sql": REASONS["no_sql"]}.get(given, given)
+
+
 def headline(results: Results) -> str:
     """One sentence on the base, or on the best adapter against it."""
     asked = ASKED.get(results.on, f"the questions of {results.on}")
@@ -69,7 +74,7 @@ def headline(results: Results) -> str:
     if len(results.models) == 1:
         return f"{'The base' if base.name == BASE else base.name} answers {_of(base.right)} of {asked} right."
     best = results.best
-    others = f"{len(results.models) - 1} {'adapters' if base.name == BASE else 'steps'}"
+    others = f"{len(results.models) - 1} {'steps' if results.is_ladder else 'adapters'}"
     name = best.name if len(results.models) == 2 else f"{best.name}, the best of {others},"
     return f"{name} answers {_of(best.right)} of {asked} right; {call(base.name)} {_of(base.right)}."
 
@@ -84,9 +89,10 @@ def finding(found: Difference | None) -> tuple[str, str]:
 
 
 def comparisons(results: Results) -> list[str]:
-    """Each adapter against the base, and each model against the baseline, where there is one."""
+    """Each adapter, or the best step, against the base, and each model against the baseline, where there is one."""
     family = [model.against_base for model in results.models if model.against_base]
-    found = [comparison(one, len(family)) for one in family]
+    told = [one for one in family if not results.is_ladder or one.model == results.best.name]
+    found = [comparison(one, len(family)) for one in told]
     return found + [comparison(one, len(results.baseline), "the baseline") for one in results.baseline]
 
 
@@ -154,6 +160,21 @@ def judged(model: ModelFigures) -> str:
         f"{same}: {worth}; 1 is full agreement, 0 what chance brings. It calls {found.judge} right that execution "
         f"calls wrong, and {found.execution} wrong that execution calls right."
     )
+
+
+def swayed(model: ModelFigures) -> str:
+    """Whether a judge's opinion goes by which query it was shown first; empty where it saw one order alone, or none."""
+    if len(model.agreement_by_first) < 2:
+        return ""
+    gold, own = model.agreement_by_first["gold"], model.agreement_by_first["answer"]
+    called = [(found.both + found.judge, found.n) for found in (gold, own)]
+    p = fisher(*called[0], *called[1])
+    sure = "The place sways it" if p < 0.05 else "No sign that the place sways it"
+    told = [
+        f"{right} of {n} right and agrees with execution on {found.both + found.neither}"
+        for (right, n), found in zip(called, (gold, own), strict=True)
+    ]
+    return f"Shown the gold query first, it calls {told[0]}; shown the model's first, {told[1]}. {sure} ({p_value(p)})."
 
 
 def call(name: str) -> str:

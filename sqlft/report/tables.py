@@ -16,7 +16,7 @@ from sqlft.report.markup import clean, write_page
 SHOWN = 20
 COLUMNS = (
     "id question level template tags counts gold_sql model outcome strict relaxed runs reasons categories judge sql "
-    "text attempts prompt_tokens completion_tokens seconds"
+    "text attempts prompt_tokens completion_tokens seconds dollars"
 ).split()
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from sqlft.evaluation.diagnosis.categories import Finding
 from sqlft.evaluation.results import Opinion, Preview, Results
-from sqlft.records import Verdict
+from sqlft.records import Attempt, Verdict
 from sqlft.report import write_report
 from tests.browser.conftest import Open
-from tests.evaluation.made import answer, question, results
+from tests.evaluation.made import answer, ladder, question, results
 from tests.report.test_page import HOSTILE
 
 PHONE = {"width": 390, "height": 844, "is_mobile": True, "device_scale_factor": 2}
@@ -64,23 +64,48 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(found)
 
 
-@pytest.mark.parametrize(
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = ladder()
+    found.save(tmp_path_factory.mktemp("ladder"))
+    return write_report(found)
+
+
+EVERYWHERE = pytest.mark.parametrize(
     "options",
     [{}, PHONE, {"color_scheme": "dark"}, PHONE | {"color_scheme": "dark"}],
     ids=["wide", "phone", "dark", "both"],
 )
+
+
+@EVERYWHERE
 def test_the_page_is_drawn_and_nothing_runs_over_its_side(
     report: Path, open_page: Open, options: dict[str, Any]
 ) -> None:
     with open_page(report, **options) as page:
         assert "tuned" in page.inner_text(".headline")
         assert [page.locator(place).count() for place in (".question", "figure svg", ".tile")] == [30, 3, 5]
-        for figure in page.locator("figure svg").all():
-            assert figure.bounding_box()["height"] > 60
-        for summary in page.locator("main > details:not(.question) > summary").all():
-            if not summary.locator("..").get_attribute("open") is not None:
-                summary.click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= options.get("width", 1280)
+        nothing_sticks_out(page, options)
+
+
+@EVERYWHERE
+def test_a_ladder_is_drawn_and_nothing_runs_over_its_side(
+    steps: Path, open_page: Open, options: dict[str, Any]
+) -> None:
+    with open_page(steps, **options) as page:
+        assert [page.locator(place).count() for place in (".question", "figure svg")] == [12, 4]
+        texts = page.locator("figure svg").first.locator("text").all_text_contents()
+        assert "rag gpt-4o-mini" in texts and "83%, best" in texts
+        page.locator("#q2 > summary").click()
+        nothing_sticks_out(page, options)
+
+
+def nothing_sticks_out(page: Any, options: dict[str, Any]) -> None:
+    for figure in page.locator("figure svg").all():
+        assert figure.bounding_box()["height"] > 60
+        assert figure.evaluate(LONG_TEXTS) == []
+    page.evaluate("document.querySelectorAll('main > details:not(.question)').forEach(one => { one.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= options.get("width", 1280)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -112,6 +137,23 @@ def test_questions_are_found_by_outcome_model_and_words(report: Path, open_page:
         assert shown("all", words="wrong filter") > 0 and shown("all", words="nowhere") == 0
 
 
+def test_a_category_leads_to_its_questions(steps: Path, open_page: Open) -> None:
+    with open_page(steps) as page:
+
+        def shown() -> list[str]:
+            return [one.get_attribute("id") for one in page.locator(".question:visible").all()]
+
+        assert page.input_value("#model") == "7"  # the best step
+        page.select_option("#category", label="a wrong date range")
+        assert shown() == ["q8", "q9"]
+        page.fill("#search", "nowhere")
+        page.locator("a[data-category='unknown_column'][data-model='0']").click()
+        assert shown() == ["q5"] and page.input_value("#search") == ""
+        assert page.locator("#questions").bounding_box()["y"] < 900
+        page.select_option("#category", "")
+        assert len(shown()) == 12
+
+
 def test_a_question_opens_and_shows_what_differs(report: Path, open_page: Open) -> None:
     with open_page(report) as page:
         second = page.locator("#q2")
@@ -121,7 +163,7 @@ def test_a_question_opens_and_shows_what_differs(report: Path, open_page: Open) 
         assert base.locator("del").all_inner_texts() == [">", "DESC"]
         assert base.locator("ins").all_inner_texts() == [">="]
         assert base.locator("mark").all_inner_texts() == ["81", "80"]
-        assert "What is wrong: wrong filter, wrong order" in base.inner_text()
+        assert "What is wrong: a wrong filter, or one too many; another order" in base.inner_text()
 
 
 def test_a_link_to_a_question_opens_it_even_where_it_is_filtered_away(report: Path, open_page: Open) -> None:
@@ -139,10 +181,20 @@ def test_what_a_model_wrote_does_nothing_in_a_browser(tmp_path: Path, open_page:
     evidence = {"gold_rows": [[text] for text in HOSTILE]}
     verdict = Verdict(status="mismatch", strict=False, relaxed=False, reasons=["rows"], evidence=evidence)
     given = [
-        answer(one, "base", "mismatch", sql=text, text=text, verdict=verdict, judge=Opinion(right=True, reason=text))
+        answer(
+            one,
+            HOSTILE[0],
+            "mismatch",
+            sql=text,
+            text=text,
+            verdict=verdict,
+            judge=Opinion(right=True, reason=text),
+            findings=[Finding(category="scale", detail=text)],
+            earlier=[Attempt(sql=text, fault=text)],
+        )
         for one, text in zip(asked, reversed(HOSTILE), strict=True)
     ]
-    found = results(asked, {"base": given}, warnings=list(HOSTILE), settings={text: text for text in HOSTILE})
+    found = results(asked, {HOSTILE[0]: given}, warnings=list(HOSTILE), settings={text: text for text in HOSTILE})
     found.folder = tmp_path
     with open_page(write_report(found)) as page:
         for summary in page.locator("summary").all():
@@ -161,6 +213,20 @@ def test_it_prints_without_controls_and_with_its_lists(report: Path, open_page: 
         assert len(page.pdf()) > 20_000
 
 
+def test_a_ladder_is_printed_on_one_papers_width(steps: Path, open_page: Open) -> None:
+    with open_page(steps, width=760) as page:
+        page.emulate_media(media="print")
+        assert page.get_by_text("By difficulty").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 760
+
+
+LONG_TEXTS = """svg => {
+  const frame = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text")].filter(text => {
+    const box = text.getBoundingClientRect();
+    return box.left < frame.left - 1 || box.right > frame.right + 1;
+  }).map(text => text.textContent);
+}"""
 BRIGHTNESS = """color => {
   const [r, g, b] = color.match(/[\\d.]+/g).map(Number).map(v => v / 255)
     .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);

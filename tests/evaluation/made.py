@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlft.evaluation.diagnosis.categories import Finding
 from sqlft.evaluation.figures import figures
 from sqlft.evaluation.results import Answer, Preview, Question, Results
-from sqlft.records import Verdict
+from sqlft.records import Attempt, Verdict
 
 
 def question(number: int, **fields: Any) -> Question:
@@ -63,4 +64,44 @@ def plain(outcomes: dict[str, str], **fields: Any) -> Results:
         model: [answer(asked, model, words[letter]) for asked, letter in zip(questions, letters, strict=True)]
         for model, letters in outcomes.items()
     }
+    return results(questions, answers, **fields)
+
+
+STEPS = {
+    "zero_shot": "mxxrinxxxmnx", "few_shot": "mmxrinxxxmnx", "reason": "mxxrixxxxmnn", "reflect": "mmxrxxxxxmxx",
+    "rag": "mmmrinmxxmix", "rag+reflect": "mmmrmxmxxmxx", "adapter": "mmmmxmmxxmim", "adapter+reflect": "mmmmmmmxxmmm",
+    "adapter+vote": "mmmmxmmxxmxm", "rag gpt-4o-mini": "nnnniiiinnii",
+}  # fmt: skip
+CALLS = {"reflect": 2, "vote": 5}
+
+
+def ladder(priced: bool = True, **fields: Any) -> Results:
+    """Every step on a dozen questions of three levels; the later a step, the more it was asked."""
+    words = {"m": "match", "r": "relaxed", "x": "mismatch", "i": "invalid", "n": "no_sql"}
+    kinds = {"i": ["unknown_column"], "n": ["no_sql"], "x": ["date_range", "wrong_order"], "r": ["extra_column"]}
+    questions = [
+        question(
+            n, sql=f"SELECT count() AS n{n} FROM shop.users WHERE age > {n}", level=("easy", "medium", "hard")[n % 3]
+        )
+        for n in range(12)
+    ]
+    answers = {}
+    for place, (name, letters) in enumerate(STEPS.items()):
+        calls = CALLS.get(name.rpartition("+")[2], 1)
+        answers[name] = [
+            answer(
+                asked,
+                name,
+                words[letter],
+                attempts=calls,
+                prompt_tokens=400 * calls + 90 * place,
+                completion_tokens=30 * calls,
+                seconds=0.4 * calls,
+                dollars=0.0004 * calls * (1 + place) if priced else None,
+                votes=3 if calls == 5 else None,
+                earlier=[Attempt(sql="SELECT nothing", fault="empty")] if calls == 2 else [],
+                findings=[Finding(category=kind, detail=f"as in {n}") for kind in kinds.get(letter, [])],
+            )
+            for n, (asked, letter) in enumerate(zip(questions, letters, strict=True))
+        ]
     return results(questions, answers, **fields)

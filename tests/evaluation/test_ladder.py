@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import sqlft
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.database import Database, Gate, open_gate
 from sqlft.evaluation import Results, climb, ladder_table, pipeline
@@ -157,6 +158,14 @@ def test_everything_is_kept_in_a_folder_of_the_set(recipe: Recipe) -> None:
     assert found.folder == folder and Results.load(folder).answers == found.answers
     settings = json.loads((folder / "results.json").read_text())["settings"]
     assert settings["agent"]["shots"] == 1 and settings["ladder"][3]["step"] == "rag+reflect"
+
+
+def test_the_page_stands_beside_the_results_with_the_steps_and_their_price(recipe: Recipe) -> None:
+    folder = sqlft.ladder(recipe).folder or Path()
+    page = (folder / "report.html").read_text()
+    assert "rag+reflect m 3 of 3" in page and "What a right answer costs, in dollars. zero_shot m: $0.006" in page
+    assert "Given up before: " in page and "land = 1" in page
+    assert (folder / "results.csv").read_text().splitlines()[0].endswith("seconds,dollars")
 
 
 def test_a_question_that_is_a_seed_is_a_leak_where_seeds_are_shown(recipe: Recipe) -> None:

@@ -6,6 +6,7 @@ from rich.console import Console
 from sqlft.database.result import Result
 from sqlft.evaluation.diagnosis import Finding
 from sqlft.evaluation.results import Opinion, Preview, Results, outcome
+from sqlft.evaluation.statistics import share
 from sqlft.evaluation.table import p_value, percent, results_table
 from sqlft.problems import WrongUse
 from tests.evaluation.made import answer, plain, question, results
@@ -70,6 +71,27 @@ def test_breakdowns_follow_levels_tags_and_templates_and_leave_out_what_does_not
     assert list(found.base.by["level"]) == ["easy", "hard"]
 
 
+def test_a_breakdowns_interval_goes_by_the_templates_that_repeat_in_its_row() -> None:
+    sql = "SELECT count() FROM shop.users WHERE age > {}"
+    asked = [question(n, sql=sql.format(n), level="easy", template="older") for n in range(10)]
+    more = [question(n, sql=f"SELECT {n} AS n{n}", level=("easy", "hard")[n % 2]) for n in range(10, 20)]
+    given = [answer(q, "base", "match" if n < 10 or n % 3 else "mismatch") for n, q in enumerate([*asked, *more])]
+    by = results([*asked, *more], {"base": given}).base.by
+    easy, hard, older = by["level"]["easy"], by["level"]["hard"], by["template"]["older"]
+    alone = share(easy.k, easy.n)
+    assert easy.high - easy.low > 1.3 * (alone.high - alone.low)
+    assert hard == share(hard.k, 5)  # no template repeats there
+    assert older == share(10, 10)  # of one template its wordings are all that can be counted
+
+
+def test_failures_come_by_level_and_then_by_length_without_those_that_do_not_count() -> None:
+    levels = ["hard", "", "easy", "easy", "medium", "easy"]
+    asked = [question(n, level=level, sql="SELECT 1" + " + 1" * (9 - n)) for n, level in enumerate(levels)]
+    asked[5].gold = "empty"
+    found = results(asked, {"base": [answer(q, "base", "match" if q.id == "q4" else "relaxed") for q in asked]})
+    assert found.failures("base") == [3, 2, 0, 1]
+
+
 def test_leaked_questions_are_also_left_out_in_a_figure_of_its_own() -> None:
     questions = [question(1, leaked=["sql"]), question(2)]
     found = results(
@@ -89,8 +111,19 @@ def test_a_judge_without_an_opinion_is_in_no_count_and_never_in_the_headline() -
     assert (base.judge.k, base.judge.n, base.strict.k) == (1, 2, 0)
 
 
+def test_a_judges_agreement_is_also_counted_by_which_query_it_saw_first() -> None:
+    asked = [question(n) for n in range(4)]
+    says = [Opinion(right=n < 3, reason="", first="gold" if n % 2 else "answer") for n in range(4)]
+    given = [answer(q, "base", "match", judge=opinion) for q, opinion in zip(asked, says, strict=True)]
+    found = results(asked, {"base": given}).base.agreement_by_first
+    assert {first: (one.both, one.execution) for first, one in found.items()} == {"gold": (1, 1), "answer": (2, 0)}
+    assert plain({"base": "m"}).base.agreement_by_first == {}
+
+
 def test_saved_results_come_back_whole(tmp_path) -> None:
     found = plain({"base": "mrxinu", "tuned": "mmmmmm"}, warnings=["careful"])
+    found.questions[0].template = found.questions[1].template = "two"
+    found.models = results(found.questions, found.answers).models
     found.save(tmp_path / "heldout")
     again = Results.load(tmp_path / "heldout")
     assert again == found

@@ -3,12 +3,13 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from sqlft.evaluation.clusters import cluster_share, resample, sign_flip
 from sqlft.evaluation.statistics import (
     adjust,
     difference,
+    fisher,
     holm,
     mcnemar,
     paired_interval,
@@ -24,6 +25,12 @@ from sqlft.evaluation.statistics import (
 def test_share_has_the_wilson_intervals_of_newcombe_1998(k: int, n: int, low: float, high: float) -> None:
     found = share(k, n)
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+def test_fishers_test_is_scipys(k: int, more: int, other: int, others: int) -> None:
+    expected = fisher_exact([[k, more], [other, others]]).pvalue
+    assert fisher(k, k + more, other, other + others) == pytest.approx(expected)
 
 
 def test_five_of_ten_is_24_to_76_percent() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from sqlft.evaluation.diagnosis.categories import LABELS, Finding
 from sqlft.evaluation.results import Leakage, Opinion, Preview, Results
-from sqlft.records import Verdict
+from sqlft.records import Attempt, Verdict
 from sqlft.report import sentences, write_report
 from sqlft.report.markup import clean, highlight
 from sqlft.report.page import render
-from tests.evaluation.made import answer, plain, question, results
+from tests.evaluation.made import STEPS, answer, ladder, plain, question, results
 
 VOID = {"meta", "input", "br", "path", "use"}
 
@@ -146,20 +147,29 @@ def test_what_a_model_or_a_database_wrote_stays_text(text: str) -> None:
         evidence={"name": text, "message": text, "hint": text},
     )
     wrong = answer(
-        asked, "base", "mismatch", sql=text, text=text, verdict=verdict, judge=Opinion(right=False, reason=text)
+        asked,
+        "base",
+        "mismatch",
+        sql=text,
+        text=text,
+        verdict=verdict,
+        judge=Opinion(right=False, reason=text, first="gold"),
+        findings=[Finding(category="wrong_filter", detail=text)],
+        earlier=[Attempt(sql=text, fault=text)],
     )
     prose = answer(asked, text, "no_sql", text=text)
     broken = answer(asked, "x", "invalid", sql=text, verdict=failed)
-    found = results([asked], {"base": [wrong], text: [prose], "x": [broken]}, warnings=[text], run=text, on=text)
-    html = render(found)
-    page = Page(html)
-    assert not page.open
-    assert len(page.all("script")) == 1
-    assert not page.all("img") and not page.all("b")
-    assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
-    assert page.text.count(" ".join(clean(text).split())) >= 8
-    html.encode()
-    assert not re.search("[\x00\x1b\u202e]", html)
+    for first in ("base", f"{text} step"):  # the second is a ladder
+        given = {first: [wrong], text: [prose], "x": [broken]}
+        html = render(results([asked], given, warnings=[text], run=text, on=text))
+        page = Page(html)
+        assert not page.open
+        assert len(page.all("script")) == 1
+        assert not page.all("img") and not page.all("b")
+        assert not [a for _, attributes in page.tags for a in attributes if a.startswith("on")]
+        assert page.text.count(" ".join(clean(text).split())) >= 11
+        html.encode()
+        assert not re.search("[\x00\x1b\u202e]", html)
 
 
 def test_highlighting_changes_no_letter() -> None:
@@ -231,3 +241,86 @@ def test_a_thousand_questions_make_one_page_that_a_browser_still_opens(tmp_path:
     path = write_report(found)
     assert path.read_text().count('class="question"') == 1000
     assert path.stat().st_size < 10_000_000
+
+
+@pytest.fixture(scope="module")
+def steps() -> Page:
+    return Page(render(ladder()))
+
+
+def test_a_ladder_shows_its_steps_in_order_and_what_a_right_answer_costs(steps: Page) -> None:
+    shares, price, *_ = [svg["aria-label"] or "" for svg in steps.all("svg")]
+    places = [shares.index(f"{step} ") for step in STEPS]
+    assert places == sorted(places)
+    assert "adapter 8 of 12 (39 to 86%)" in shares and shares.endswith("The best is adapter+reflect.")
+    assert price.startswith("What a right answer costs, in dollars. zero_shot: $0.0024")
+    assert price.endswith("rag gpt-4o-mini: none right.")
+    assert "adapter+reflect, the best of 9 steps, answers 83%" in steps.text
+    assert "adapter+reflect against zero_shot: +67 points" in steps.text
+    assert "few_shot against zero_shot: " not in steps.text
+    for head in ("attempts each", "tokens each", "seconds each", "$ a right one", "fixed by the step"):
+        assert head in steps.text, head
+    assert "1,490 60 written 0.80 0.0077" in steps.text
+    assert "Given up before: an empty result SELECT nothing" in steps.text
+    assert "Voted for by 3 of 5 samples." in steps.text and "5 attempts, 150 tokens, 2.00 s, $0.018" in steps.text
+
+
+def test_a_ladder_without_prices_counts_tokens_and_an_evaluation_neither() -> None:
+    unpriced = Page(render(ladder(priced=False)))
+    assert "What a right answer costs, in tokens. zero_shot: 2,580;" in (unpriced.all("svg")[1]["aria-label"] or "")
+    text = Page(render(plain({"base": "mx", "tuned": "mm"}))).text
+    assert "What a right answer costs" not in text and "tokens each" not in text and "fixed by the adapter" in text
+
+
+def test_many_models_are_summed_up_beside_a_question(steps: Page) -> None:
+    assert "How many users are older than 4? 2 right 3 other result 5 does not run" in steps.text
+
+
+def test_categories_have_their_labels_and_lead_to_their_questions(steps: Page) -> None:
+    cells = [(a["data-category"], a["data-model"], a["href"]) for a in steps.all("a") if "data-category" in a]
+    assert ("date_range", "0", "#questions") in cells
+    options = [option["value"] for option in steps.all("option") if option["value"] in LABELS]
+    assert sorted(str(option) for option in options) == sorted({cell[0] for cell in cells if cell[0]})
+    rows = [str(d["data-categories"]).split(" ") for d in steps.all("details") if d.get("class") == "question"]
+    assert {len(row) for row in rows} == {len(STEPS)} and rows[1][0] == "date_range,wrong_order"
+    assert "What is wrong: a wrong date range (as in 1); another order (as in 1)" in steps.text
+    assert not [key for key in ("date_range", "wrong_order", "unknown_column") if key in steps.text]
+
+
+def test_a_question_that_does_not_count_is_under_no_category() -> None:
+    asked = question(1, gold="empty")
+    wrong = answer(asked, "base", "mismatch", findings=[Finding(category="scale")])
+    [row] = [d for d in Page(render(results([asked], {"base": [wrong]}))).all("details") if d.get("id") == "q1"]
+    assert row["data-categories"] == ""
+
+
+def test_the_page_says_what_to_do_next_for_the_best_model(steps: Page) -> None:
+    assert "The next target of adapter+reflect, from 83.3% right:" in steps.text
+    assert (
+        "repairing “a wrong date range” and “another order” (2 answers with no other fault) would reach at most 100.0%"
+        in steps.text
+    )
+    assert "Easiest questions that still fail (2, with adapter+reflect) 8 How many" in steps.text
+    many = Page(render(plain({"base": "x" * 12}))).text
+    assert "Easiest questions that still fail (10, with base)" in many and "next target" not in many
+    assert "What to do next" not in Page(render(plain({"base": "mm"}))).text
+
+
+def judged(gold: str, own: str) -> Results:
+    """A judge's opinions, a letter each, of right answers: shown the gold first, and shown the model's first."""
+    firsts = ["gold"] * len(gold) + ["answer"] * len(own)
+    asked = [question(n) for n in range(len(firsts))]
+    says = [Opinion(right=said == "y", reason="", first=first) for said, first in zip(gold + own, firsts, strict=True)]
+    given = [answer(one, "base", "match", judge=opinion) for one, opinion in zip(asked, says, strict=True)]
+    return results(asked, {"base": given})
+
+
+def test_the_page_says_whether_the_judge_goes_by_the_place() -> None:
+    text = Page(render(judged("y" * 9 + "n", "n" * 8 + "yy"))).text
+    assert "Shown the gold query first, it calls 9 of 10 right and agrees with execution on 9" in text
+    assert (
+        "shown the model's first, 2 of 10 right and agrees with execution on 2. The place sways it (p = 0.005)" in text
+    )
+    assert "LLM judge, shown the gold query first: right." in text
+    assert "No sign that the place sways it (p = 1.00)" in Page(render(judged("yyn", "yyn"))).text
+    assert sentences.swayed(judged("yyn", "").base) == ""

@@ -15,16 +15,16 @@ from sqlft.dataset.lint.wording import gist
 from sqlft.dataset.slots import Failure
 from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.diagnosis.categories import Category, Finding
+from sqlft.evaluation.remedy.targets import Target, find_targets
 from sqlft.evaluation.remedy.teach import read_slots
-from sqlft.evaluation.results import Answer, Question, Results, left_out
+from sqlft.evaluation.results import Answer, ModelFigures, Question, Results
 from sqlft.evaluation.scoring import settle
-from sqlft.evaluation.statistics import Share, share
+from sqlft.evaluation.statistics import Share
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import Example, read_examples, write_jsonl
 
 NEAREST = 2
 EASIEST = 5
-_LEVELS = ("easy", "medium", "hard", "expert")
 
 
 @dataclass(frozen=True)
@@ -45,34 +45,25 @@ class Wrong:
     near: list[tuple[float, str, str]]
 
 
-@dataclass(frozen=True)
-class Target:
-    """What mending one category would bring: right answers, if all that have no other category became right."""
-
-    category: Category
-    alone: int
-    accuracy: float
-
-
 @dataclass
 class ModelDiagnosis:
     """One model's wrong answers.
 
     Attributes:
         categories: Wrong answers by category, the commonest first; one may have several.
-        wrong: The easiest first.
-        target: The category to mend next; None where nothing is wrong by one category alone.
+        wrong: The easiest first: by level, then by the length of the gold SQL.
+        targets: What mending one, two and three categories would bring.
     """
 
     name: str
     right: Share
     categories: dict[Category, int]
     wrong: list[Wrong]
-    target: Target | None
+    targets: list[Target]
 
     @property
     def easiest(self) -> list[Wrong]:
-        """The easiest questions that still fail: by level, then by the length of the gold SQL."""
+        """The easiest questions that still fail."""
         return self.wrong[:EASIEST]
 
 
@@ -138,11 +129,10 @@ def diagnose_results(results: Results, folder: Path) -> Diagnosis:
     known = [("seeds", e) for e in (read_examples(seeds) if seeds and seeds.is_file() else [])]
     train = folder / "dataset" / "train.jsonl"
     known += [("train", e) for e in (read_examples(train) if train.is_file() else [])]
-    out = left_out(results.questions, results.answers)
-    places = [place for place in range(len(results.questions)) if place not in out]
     models = []
-    for name, answers in results.answers.items():
-        models.append(_of_model(name, [(results.questions[i], answers[i]) for i in places], known))
+    for model in results.models:
+        wrong = [(results.questions[i], results.answers[model.name][i]) for i in results.failures(model.name)]
+        models.append(_of_model(model, wrong, known))
     found = Diagnosis(results.run, results.on, models)
     if models and models[-1].wrong and card:
         by_id = {question.id: question for question in results.questions}
@@ -154,10 +144,10 @@ def diagnose_results(results: Results, folder: Path) -> Diagnosis:
 
 
 def _of_model(
-    name: str, pairs: Sequence[tuple[Question, Answer]], known: Sequence[tuple[str, Example]]
+    model: ModelFigures,
+    wrong: Sequence[tuple[Question, Answer]],
+    known: Sequence[tuple[str, Example]],
 ) -> ModelDiagnosis:
-    wrong = [(question, answer) for question, answer in pairs if not answer.verdict.strict]
-    wrong.sort(key=lambda pair: (_rank(pair[0].level), len(pair[0].sql)))
     near = nearest([gist(q.question) for q, _ in wrong], [gist(example.question) for _, example in known], NEAREST)
     found = [
         Wrong(
@@ -172,17 +162,8 @@ def _of_model(
         for (question, answer), places in zip(wrong, near, strict=True)
     ]
     counts = Counter(finding.category for one in found for finding in one.findings)
-    alone = Counter(one.findings[0].category for one in found if len(one.findings) == 1)
-    right = share(len(pairs) - len(wrong), len(pairs))
-    target = None
-    if alone:
-        category, number = alone.most_common(1)[0]
-        target = Target(category, number, round((right.k + number) / right.n, 4))
-    return ModelDiagnosis(name, right, dict(counts.most_common()), found, target)
-
-
-def _rank(level: str) -> int:
-    return _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
+    targets = find_targets([[finding.category for finding in one.findings] for one in found], model.strict)
+    return ModelDiagnosis(model.name, model.strict, dict(counts.most_common()), found, targets)
 
 
 def _files(results: Results, folder: Path) -> tuple[Path | None, Path | None]:

@@ -39,8 +39,7 @@ def _next(model: ModelDiagnosis) -> list[RenderableType]:
     easy = Table("easiest questions that still fail", "level", "why")
     for one in model.easiest:
         easy.add_row(Text(one.question), one.level, Text(", ".join(LABELS[f.category] for f in one.findings)))
-    if not model.target:
+    if not model.targets:
         return [easy]
-    target = model.target
-    said = f"next target: {percent(target.accuracy, 1)}, by mending the {target.alone} answers with nothing but "
-    return [easy, Text(f"{said}“{LABELS[target.category]}”; now {percent(model.right.value, 1)}")]
+    lines = [f"next target, from {percent(model.right.value, 1)}:", *map(str, model.targets)]
+    return [easy, Text("\n  ".join(lines))]
