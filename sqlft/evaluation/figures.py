@@ -46,8 +46,8 @@ def figures(
             ModelFigures(
                 name=name,
                 adapter=adapters.get(name),
-                validity=_share(a.runs for a in given),
-                no_sql=_share(a.sql is None for a in given),
+                validity=_share(a.runs or _declines(a) for a in given),
+                no_sql=_share(a.sql is None and not _declines(a) for a in given),
                 strict=right,
                 relaxed=_share(given[i].verdict.relaxed for i in kept),
                 exact=_share(a.exact for a in given),
@@ -127,3 +127,8 @@ def _samples(given: Sequence[Answer], kept: Sequence[int]) -> list[tuple[bool, .
 def _share(hits: Iterable[bool]) -> Share:
     values = list(hits)
     return share(sum(values), len(values))
+
+
+def _declines(answer: Answer) -> bool:
+    """It says, rightly, that the database cannot answer."""
+    return answer.sql is None and answer.verdict.strict

@@ -35,6 +35,7 @@ def judge_answers(
     section: Judge, questions: Sequence[Question], given: Sequence[Answer], step: Any, seed: int = 0
 ) -> str:
     """Sets `judge` on one model's answers. An answer without SQL is not shown to it: that is wrong without asking.
+    Nor are answers to what the database cannot answer: there is no gold to hold them against.
 
     Which of gold and answer stands first is drawn for each answer, since judges favour a place.
 
@@ -48,7 +49,7 @@ def judge_answers(
     Returns:
         Why the endpoint judged nothing, where it cannot be reached or refuses: no answer is thrown away for an advice.
     """
-    asked = [(q, a) for q, a in zip(questions, given, strict=True) if a.sql is not None]
+    asked = [(q, a) for q, a in zip(questions, given, strict=True) if q.sql and a.sql is not None]
     draws = [random.Random(f"{seed}:judge:{answer.model}:{question.id}").random() < 0.5 for question, answer in asked]
     prompts = [_prompt(*pair, gold_first) for pair, gold_first in zip(asked, draws, strict=True)]
     chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
@@ -63,8 +64,8 @@ def judge_answers(
             reason = said.value.reason.encode("utf-8", "replace").decode()
             first: Literal["gold", "answer"] = "gold" if gold_first else "answer"
             answer.judge = Opinion(right=said.value.correct, reason=reason, first=first)
-    for answer in given:
-        if answer.sql is None:
+    for question, answer in zip(questions, given, strict=True):
+        if question.sql and answer.sql is None:
             answer.judge = Opinion(right=False, reason="There is no SQL to judge.")
     return ""
 

@@ -126,6 +126,11 @@ def test_to_what_the_database_cannot_answer_right_is_to_say_so_and_nothing_else(
     known = dict(list(GOLDEN.items())[:3])
     monkeypatch.setattr(f"{__name__}.GOLDEN", known | UNKNOWN)
     no = "The database cannot answer this with a SELECT: it does not record that."
+    with OpenAIStub(lambda body: {"correct": True, "reason": "Looks right."}) as stub:
+        judge = Judge(model="gpt-4o", base_url=stub.url)
+        shown = evaluated(gate, judge, declines=[*known.values(), no], makes_up=[*known.values(), "SELECT 1"])
+    assert len(stub.requests) == 6  # the judge has no gold to hold the others against, and is not asked
+    assert all(answer.judge is None for given in shown.answers.values() for answer in given[3:])
     found = evaluated(
         gate,
         makes_up=[*known.values(), "SELECT count() FROM shop.n"],
@@ -137,6 +142,10 @@ def test_to_what_the_database_cannot_answer_right_is_to_say_so_and_nothing_else(
     assert [(m.strict.k, m.strict.n) for m in found.models] == [(3, 6), (6, 6), (0, 6), (3, 6)]
     assert makes_up.categories == both.categories == {"unanswerable": 3} and declines.categories == {}
     assert prose.categories == {"no_sql": 3, "unanswerable": 3}
+    assert [(m.no_sql.k, m.validity.k) for m in found.models] == [(0, 6), (0, 6), (6, 0), (0, 6)]
+    page = Page(render(found)).text
+    assert page.count("The database cannot answer this; right is to say so.") == 3 == page.count("It declined:")
+    assert page.count("It wrote no SQL, and does not say why:") == 3
     assert declines.by["tag"] == {} and [m.right.n for m in found.models] == [6] * 4  # no two are one piece of evidence
     assert [w for w in found.warnings if "gives no SQL" in w] == [w for w in found.warnings if w.startswith("prose")]
 
