@@ -4,12 +4,14 @@ import re
 import shlex
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from sqlft.database.connect import parse_dsn
 from sqlft.recipe import load_recipe
+from tests.test_cloud import parse
 
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
@@ -81,6 +83,18 @@ def test_vllm_is_pinned_and_served_over_loopback_alone():
     assert pinned and tuple(map(int, pinned.groups())) >= (0, 19, 1)  # the first with transformers 5
     assert SERVICES["vllm"]["ports"] == ["127.0.0.1:8000:8000"]
     assert SERVICES["vllm"]["healthcheck"]["test"][-1].endswith("'http://127.0.0.1:8000/health')")
+
+
+def test_the_commands_that_its_comments_give_can_be_parsed():
+    text = (DOCKER / "compose.yaml").read_text()
+    given = dict(re.findall(r"\b(RECIPE|DSN|VLLM)=([^\s,;]*\w)", text))
+    lines = re.findall(r"--entrypoint sqlft trainer (.+)", text)
+    read = [parse([given.get(word.lstrip("$"), word) for word in line.split()]) for line in lines]
+    assert [name for name, _ in read] == ["build", "evaluate"]
+    for _, words in read:
+        recipe = load_recipe(ROOT / words["recipe"], words["overrides"])
+        assert recipe.database.dsn.startswith("clickhouse://analyst@") and recipe.name in OPTIONS["--lora-modules"]
+    assert urlsplit(read[1][1]["endpoint"]).hostname in SERVICES
 
 
 @pytest.mark.parametrize("name", SERVICES)
