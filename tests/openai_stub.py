@@ -34,6 +34,8 @@ class OpenAIStub:
         latency: Seconds that an answer takes.
         key: The only key that is accepted; None accepts all.
         vector: The embedding of a text; None knows no embeddings.
+        prompt: The prompt's token ids that a request comes to; they are counted, and sent where they are asked for.
+        models: Those that /v1/models lists, each with the tokens that it can hold.
 
     Attributes:
         requests: The bodies that were answered, in order; faults are not among them.
@@ -51,8 +53,10 @@ class OpenAIStub:
         latency: float = 0.0,
         key: str | None = None,
         vector: Callable[[str], list[float]] | None = None,
+        prompt: Callable[[dict[str, Any]], list[int]] | None = None,
+        models: dict[str, int] | None = None,
     ) -> None:
-        self.vector = vector
+        self.vector, self.prompt, self.models = vector, prompt, models or {}
         self.answer, self.structured, self.tokens, self.latency, self.key = answer, structured, tokens, latency, key
         self.requests: list[dict[str, Any]] = []
         self.faults: deque[Fault | None] = deque()
@@ -85,8 +89,11 @@ class OpenAIStub:
             "model": body["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         }
+        ids = self.prompt(body) if self.prompt else None
+        if ids and body.get("return_token_ids"):
+            made["prompt_token_ids"] = ids
         if self.tokens:
-            prompt, completion = self.tokens
+            prompt, completion = (len(ids) if ids else self.tokens[0]), self.tokens[1]
             made["usage"] = {
                 "prompt_tokens": prompt,
                 "completion_tokens": completion,
@@ -115,6 +122,10 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
             finally:
                 with stub.lock:
                     stub.under_way -= 1
+
+        def do_GET(self) -> None:
+            cards = [{"id": name, "object": "model", "max_model_len": held} for name, held in stub.models.items()]
+            self.send(Fault(200, json.dumps({"object": "list", "data": cards})))
 
         def fault(self, body: dict[str, Any]) -> Fault | None:
             if self.path not in ("/v1/chat/completions", "/v1/embeddings" if stub.vector else ""):

@@ -263,6 +263,22 @@ def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp
     assert code == 0 and [item["on"] for item in json.loads(out)] == ["golden", "heldout"]
 
 
+def test_evaluate_asks_a_server_where_it_is_given_one(run, monkeypatch):
+    given = []
+
+    def evaluate_each(recipe, adapters, on, baseline):
+        given.append(recipe.evaluation)
+        return [plain({"base": "m"})]
+
+    monkeypatch.setattr(sqlft, "evaluate_each", evaluate_each)
+    run("evaluate", TINY, "--json")
+    run("evaluate", TINY, "--endpoint", "http://gpu:8000/v1", "--check-agreement", 16, "--json")
+    assert [asked.engine for asked in given] == ["local", "vLLM at http://gpu:8000/v1"]
+    assert given[1].endpoint.check_agreement == 16
+    code, _, err = run("evaluate", TINY, "--check-agreement", 16)
+    assert code == 2 and "`evaluation.endpoint.base_url`: it is missing" in err
+
+
 def test_evaluate_is_a_gate_for_continuous_integration(run, monkeypatch):
     given = []
 

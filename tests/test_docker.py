@@ -4,17 +4,20 @@ import re
 import shlex
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from sqlft.database.connect import parse_dsn
 from sqlft.recipe import load_recipe
+from tests.test_cloud import parse
 
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
+OPTIONS = dict(word.split("=", 1) for word in SERVICES["vllm"]["command"] if "=" in word)
 DOCKERFILE = re.sub(r"\\\n", " ", (DOCKER / "Dockerfile").read_text())
 
 
@@ -65,9 +68,41 @@ def test_the_trainers_command_is_a_recipe_with_overrides():
 
 def test_vllm_serves_the_adapter_that_the_trainer_saves():
     recipe = load_recipe(ROOT / SERVICES["trainer"]["command"][0])
-    options = dict(word.split("=", 1) for word in SERVICES["vllm"]["command"] if "=" in word)
-    assert options["--lora-modules"] == f"sqlft=/{recipe.run_dir}/adapter"
-    assert options["--model"] == recipe.model.base and int(options["--max-lora-rank"]) >= recipe.lora.r
+    adapter = f"/{recipe.run_dir}/adapter"
+    assert OPTIONS["--lora-modules"] == f"{recipe.name}={adapter}"  # the name that `sqlft evaluate` asks for
+    assert OPTIONS["--model"] == recipe.model.base and int(OPTIONS["--max-lora-rank"]) >= recipe.lora.r
+    assert OPTIONS["--tokenizer"] == adapter  # its chat template is the one that was trained with
+    assert (recipe.model.quantization, OPTIONS["--quantization"]) == ("nf4", "bitsandbytes")
+    assert OPTIONS["--dtype"] == recipe.model.dtype and OPTIONS["--generation-config"] == "vllm"
+    assert {"--enable-lora", "--enable-prefix-caching"} <= set(SERVICES["vllm"]["command"])
+    assert f"{adapter}".startswith("/runs/") and "runs:/runs:ro" in SERVICES["vllm"]["volumes"]
+
+
+def test_vllm_is_pinned_and_served_over_loopback_alone():
+    pinned = re.fullmatch(r"vllm/vllm-openai:\$\{VLLM_VERSION:-v(\d+)\.(\d+)\.(\d+)\}", SERVICES["vllm"]["image"])
+    assert pinned and tuple(map(int, pinned.groups())) >= (0, 19, 1)  # the first with transformers 5
+    assert SERVICES["vllm"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert SERVICES["vllm"]["healthcheck"]["test"][-1].endswith("'http://127.0.0.1:8000/health')")
+
+
+def test_the_commands_that_its_comments_give_can_be_parsed():
+    text = (DOCKER / "compose.yaml").read_text()
+    given = dict(re.findall(r"\b(RECIPE|DSN|VLLM)=([^\s,;]*\w)", text))
+    lines = re.findall(r"--entrypoint sqlft trainer (.+)", text)
+    read = [parse([given.get(word.lstrip("$"), word) for word in line.split()]) for line in lines]
+    assert [name for name, _ in read] == ["build", "evaluate"]
+    for _, words in read:
+        recipe = load_recipe(ROOT / words["recipe"], words["overrides"])
+        assert recipe.database.dsn.startswith("clickhouse://analyst@") and recipe.name in OPTIONS["--lora-modules"]
+    assert urlsplit(read[1][1]["endpoint"]).hostname in SERVICES
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_health_check_is_a_command_that_parses(name):
+    kind, program, *arguments = SERVICES[name].get("healthcheck", {"test": ["CMD", "true"]})["test"]
+    assert kind == "CMD"
+    if program == "python3":
+        compile(arguments[-1], name, "exec")
 
 
 def test_the_analyst_may_only_read_the_shop():

@@ -16,6 +16,7 @@ from sqlft.inference.adapters import template_hash
 from sqlft.inference.endpoint import Endpoint, for_each
 from sqlft.inference.load import base_folder, hash_base, hash_file, load_context, load_tokenizer
 from sqlft.inference.prices import add_up, price_of
+from sqlft.inference.served import read_answer
 from sqlft.inference.tokens import Chat, tokenize_chats
 from sqlft.problems import WrongUse
 from sqlft.prompts import date_string
@@ -121,15 +122,7 @@ class EndpointWriter:
     async def _ask(self, chat: Chat, generation: Generation) -> Answer:
         began = time.perf_counter()
         completion, cost = await self._endpoint.write(chat, generation)
-        choice = completion.choices[0]
-        return Answer(
-            text=choice.message.content or choice.message.refusal or "",
-            prompt_tokens=cost.prompt_tokens,
-            completion_tokens=cost.completion_tokens,
-            seconds=time.perf_counter() - began,
-            stopped=choice.finish_reason != "length",
-            cached_tokens=completion.usage.cached_tokens if completion.usage else 0,
-        )
+        return read_answer(completion, cost, time.perf_counter() - began)
 
     def _dated(self, chat: Chat) -> Chat:
         """The date stands where Llama's template writes it for the local base: nobody is to guess which day it is."""

@@ -48,6 +48,12 @@ def evaluate(
     stress: Annotated[
         int | None, typer.Option(metavar="N", help="Try matches again on N neighbours of the database.")
     ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Ask a vLLM server that holds the base and the adapters.")
+    ] = None,
+    check_agreement: Annotated[
+        int | None, typer.Option(metavar="N", help="Compare its answers to N questions with the local model's first.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="RUN", help="An earlier run to compare with; exit 1 where it was better.")
     ] = None,
@@ -60,8 +66,9 @@ def evaluate(
     import sqlft
     from sqlft.recipe import load_recipe
 
-    given = [] if stress is None else [f"evaluation.stress={stress}"]
-    parsed = load_recipe(recipe, [*(overrides or []), *given])
+    given = {"stress": stress, "endpoint.base_url": endpoint, "endpoint.check_agreement": check_agreement}
+    words = [f"evaluation.{key}={value}" for key, value in given.items() if value is not None]
+    parsed = load_recipe(recipe, [*(overrides or []), *words])
     adapters: list[Any] = list(adapter or [])
     if not adapters and (parsed.run_dir / "adapter").is_dir():
         adapters = [parsed.run_dir / "adapter"]

@@ -11,7 +11,7 @@ from sqlft.evaluation.results import ModelFigures, Results, left_out
 from sqlft.evaluation.statistics import adjust, difference
 from sqlft.problems import Problem, WrongUse
 
-COMPARED = ("model", "decoding", "prompt_sha256", "database", "limits", "clock")
+COMPARED = ("engine", "model", "decoding", "prompt_sha256", "database", "limits", "clock")
 """Settings in which two evaluations should not differ, if what differs is to be the adapter's doing."""
 
 

@@ -20,6 +20,7 @@ from sqlft.evaluation.judge import check_judge, judge_answers
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results
 from sqlft.evaluation.scoring import check_gold, score_samples, settle
+from sqlft.evaluation.served import open_server
 from sqlft.evaluation.settings import read_settings
 from sqlft.evaluation.stress import stress
 from sqlft.evaluation.suspicions import suspicions
@@ -28,7 +29,7 @@ from sqlft.recipe import Recipe
 from sqlft.records import Example, Prediction
 
 if TYPE_CHECKING:
-    from sqlft.inference import LocalModel
+    from sqlft.inference import Answering, LocalModel
 
 Progress = Callable[[str, int, int, str], None]
 """Called with the stage's name, how much of it is done, of how much, and a note."""
@@ -87,7 +88,7 @@ def evaluate_each(
     with open_database(recipe, card) as gate:
         files = training_files(recipe, folders)
         asked = [ask_gold(gate, name, path, examples, files, tell) for name, path, examples in sets]
-        model = load_model(recipe, folders, tell)
+        model = open_server(recipe, card, folders, sets[0][2], tell) or load_model(recipe, folders, tell)
         for of, (name, _, examples), earlier in zip(asked, sets, baselines, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
             answers = of.score(gate, predictions, tell)
@@ -105,6 +106,7 @@ def evaluate_each(
                         unjudged.append(f"{judged} was not judged: {why}")
             notes = [*gate.warnings, *model.warnings]
             settings = read_settings(recipe, card, of.path, folders, gate.sandbox, limit)
+            settings["engine"] = recipe.evaluation.engine
             results = conclude(recipe, card, of, answers, folders, folders, notes, settings)
             results.warnings += [*suspicions(results.models), *unjudged]
             if earlier:
@@ -208,7 +210,7 @@ def load_model(recipe: Recipe, folders: Mapping[str, Path], tell: Progress) -> L
 
 
 def ask(
-    model: LocalModel, recipe: Recipe, card: SchemaCard, examples: Sequence[Example], of: str, tell: Progress
+    model: Answering, recipe: Recipe, card: SchemaCard, examples: Sequence[Example], of: str, tell: Progress
 ) -> dict[str, list[Prediction]]:
     """Predictions of the base and of every adapter, by name: `generation.samples` of each example, in their order."""
     from sqlft.inference import predict

@@ -2,6 +2,6 @@
 
 from sqlft.inference.extract import extract_sql
 from sqlft.inference.load import Base, check_access, load_base
-from sqlft.inference.local import Answer, LocalModel, predict
+from sqlft.inference.local import Answer, Answering, LocalModel, predict
 
-__all__ = ["Answer", "Base", "LocalModel", "check_access", "extract_sql", "load_base", "predict"]
+__all__ = ["Answer", "Answering", "Base", "LocalModel", "check_access", "extract_sql", "load_base", "predict"]

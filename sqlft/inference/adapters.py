@@ -46,8 +46,8 @@ def template_hash(tokenizer: Any) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
-def check_identity(base: Base, adapter: Path) -> list[str]:
-    """Compares an adapter's record with the loaded base.
+def check_identity(base: Base, adapter: Path, *, served: bool = False) -> list[str]:
+    """Compares an adapter's record with the loaded base; not its weights where a server holds them.
 
     Returns:
         What could not be compared, in words, for reports to show.
@@ -66,7 +66,7 @@ def check_identity(base: Base, adapter: Path) -> list[str]:
     template = {identity["template_sha256"], template_hash(base.tokenizer), template_hash(load_tokenizer(adapter))}
     differences = [
         (
-            identity["base_sha256"] != hash_base(base.folder),
+            not served and identity["base_sha256"] != hash_base(base.folder),
             f"adapter of {base_name}",
             f"the loaded base {base.name} has other weights",
             f"Write model.base: {base_name}.",

@@ -49,6 +49,7 @@ class Completion(BaseModel):
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: Usage | None = None
     created: Any = None
+    prompt_token_ids: list[int] | None = None  # vLLM's, where it is asked for them
 
     @property
     def time(self) -> int:

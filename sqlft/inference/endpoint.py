@@ -149,11 +149,11 @@ class Endpoint:
                 break
         raise MalformedAnswer(f"{self.model} at {self.url} did not answer with the JSON asked for: {fault}", total)
 
-    async def write(self, messages: Chat, generation: Generation) -> tuple[Completion, Cost]:
-        """The answer in the model's own words. Raises as `ask`, but for MalformedAnswer."""
+    async def write(self, messages: Chat, generation: Generation, **more: Any) -> tuple[Completion, Cost]:
+        """The answer in the model's own words; raises as `ask`, but for MalformedAnswer. `more` joins the request."""
         decoding = {"temperature": generation.temperature, "top_p": generation.top_p}
         request = {"model": self.model, "messages": messages, **decoding, "max_tokens": generation.max_new_tokens}
-        completion = await self._post(request)
+        completion = await self._post(request | more)
         return completion, self._count(messages, completion)
 
     async def _complete(self, messages: Chat, schema: type[BaseModel], temperature: float) -> Completion:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlft.card import SchemaCard
 from sqlft.inference.adapters import check_identity, load_adapter
@@ -36,6 +36,30 @@ class Answer:
     seconds: float
     stopped: bool
     cached_tokens: int = 0
+
+
+class Answering(Protocol):
+    """A base with any number of adapters, here or on a server.
+
+    Attributes:
+        adapters: Folder of each adapter by name.
+        warnings: What could not be checked about them, in words.
+    """
+
+    adapters: dict[str, Path]
+    warnings: list[str]
+
+    def generate(
+        self,
+        chats: Sequence[Chat],
+        generation: Generation,
+        date: Date,
+        *,
+        adapter: str | None = None,
+        ids: Sequence[str] | None = None,
+        seed: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[Answer]]: ...
 
 
 class LocalModel:
@@ -190,7 +214,7 @@ class LocalModel:
 
 
 def predict(
-    model: LocalModel,
+    model: Answering,
     examples: Sequence[Example],
     card: SchemaCard,
     prompt: Prompt,
@@ -211,7 +235,7 @@ def predict(
         `generation.samples` predictions a question, one after the other, in the examples' order.
 
     Raises:
-        WrongUse, SqlftError: As `LocalModel.generate`.
+        WrongUse, SqlftError: As the model's `generate`.
     """
     chats = [render_chat(card, example.question, prompt) for example in examples]
     ids = [example.id for example in examples]

@@ -230,16 +230,30 @@ class Step(_Endpoint):
         return f"{self.step} {self.model}" if self.model else self.step
 
 
+class Served(_Endpoint):
+    """A vLLM server that holds the base under its name and each adapter under its run's."""
+
+    base_url: str
+    check_agreement: int = Field(0, ge=0, description="questions that the local model answers too, before the others")
+    least_agreement: float = Field(0.9, ge=0, le=1, description="share of these that must be the same to the letter")
+
+
 class Evaluation(Section):
     questions: list[Path] = Field(
         default_factory=list, description="sets that will be asked beside the golden one: nothing of them is trained on"
     )
     judge: Judge | None = None
+    endpoint: Served | None = Field(None, description="whom `sqlft evaluate` asks; this machine where null")
     stress: int = Field(0, ge=0, description="neighbour databases on which matches are tried again")
     stress_rows: int = Field(10_000, gt=0, description="rows of each table that a neighbour is made of")
     ladder: list[Step] = Field(
         default_factory=list, description="what `sqlft ladder` measures: names, or {step, model, base_url}; [] is all"
     )
+
+    @property
+    def engine(self) -> str:
+        """What writes an evaluation's answers."""
+        return f"vLLM at {self.endpoint.base_url}" if self.endpoint else "local"
 
 
 class Recipe(Section):

@@ -40,11 +40,14 @@ def explained(recipe: Recipe, args: Any, longest: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stopping() -> Iterator[Callable[[], bool]]:
-    """Yields a function that says whether Ctrl-C or SIGTERM came; the second Ctrl-C interrupts at once."""
+    """Yields a function that says whether Ctrl-C or SIGTERM came; a second Ctrl-C interrupts at once.
+
+    A second SIGTERM does not: Slurm's may come by the process group and by `srun` both.
+    """
     asked = threading.Event()
 
     def note(number: int, _frame: Any) -> None:
-        if asked.is_set():
+        if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.set()
 

@@ -60,6 +60,21 @@ def test_ctrl_c_saves_and_three_and_three_steps_are_six(make_recipe, trained):
     assert_same_run(trained)
 
 
+def test_the_first_start_and_those_after_a_sigterm_are_one_command(make_recipe, trained):
+    """As a spot machine or Slurm has it, whose signal may come twice."""
+
+    def preempt(status):
+        if status.step == 2 and status.loss is not None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SqlftError, match="interrupted at step 3 of 6, and saved") as caught:
+        train(make_recipe(), resume=True, progress=preempt)
+    assert caught.value.exit_code == 130  # what recipes/cloud looks for
+    train(make_recipe(), resume=True)
+    assert_same_run(trained)
+
+
 @pytest.mark.parametrize(
     "part", ["adapter_model.safetensors", "adapter_config.json", "trainer_state.json", "optimizer.pt"]
 )
