@@ -133,6 +133,15 @@ def _check_processes(args: Any) -> None:
         )
 
 
+def _check_fsdp(args: Any, trainer: Any) -> None:
+    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() != "true" and not args.fsdp:
+        return
+    if not trainer.is_fsdp_enabled:
+        raise SqlftError("FSDP was asked for and is off: accelerate has none on CPUs. Use recipes/accelerate/ddp.yaml.")
+    if trainer.accelerator.state.fsdp_plugin.fsdp_version != 2:
+        raise SqlftError("FSDP 1 was asked for, and sqlft saves adapters under FSDP 2 alone. Write fsdp_version: 2.")
+
+
 def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]], tell: Progress) -> Any:
     from peft import LoraConfig
 
@@ -160,11 +169,7 @@ def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]], 
         )
     except ValueError as error:
         raise WrongUse(Problem(recipe.where("lora"), "lora or training", " ".join(str(error).split()))) from error
-    asked = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" or bool(args.fsdp)
-    if asked and not trainer.is_fsdp_enabled:
-        raise SqlftError("FSDP was asked for and is off: accelerate has none on CPUs. Use recipes/accelerate/ddp.yaml.")
-    if asked and trainer.accelerator.state.fsdp_plugin.fsdp_version != 2:
-        raise SqlftError("FSDP 1 was asked for, and adapters were saved under FSDP 2 alone. Write fsdp_version: 2.")
+    _check_fsdp(args, trainer)
     trainer.float32_adapters()
     collator, note = shares(recipe, trainer.model, rows["train"], pad, args)
     tell(Status(note=note))

@@ -15,7 +15,7 @@ from trl import SFTTrainer
 
 from sqlft.problems import SqlftError
 from sqlft.training.checkpoints import read_state
-from sqlft.training.sharing import SharedCollator
+from sqlft.training.sharing import SharedCollator, forked
 from sqlft.training.status import Progress, Status
 
 
@@ -132,7 +132,7 @@ class Trainer(SFTTrainer):
     def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, skip_scheduler: bool = False) -> dict[str, float]:
         if self.control.should_save:
             self._save_checkpoint(self.model, trial)
-        with torch.random.fork_rng():
+        with forked(self.args.device):
             metrics: dict[str, float] = super()._evaluate(trial, ignore_keys_for_eval, skip_scheduler)
         if skip_scheduler and self.state.global_step:
             # a resumed run whose last checkpoint was saved and not yet evaluated

@@ -173,11 +173,16 @@ def sees_apart(model: Any, collate: SharedCollator, rows: Sequence[Item]) -> boo
     together, alone = collate(pair), [replace(collate, budget=0)([row]) for row in pair]
     was_training = model.training
     model.eval()
-    with torch.no_grad(), torch.random.fork_rng():
+    with torch.no_grad(), forked(model.device):
         found = [torch.cat([_learned(model, batch) for batch in batches]) for batches in ([together], alone)]
     model.train(was_training)
     differences = (found[0].sort().values - found[1].sort().values).abs()
     return bool(differences.max() < tolerance)
+
+
+def forked(device: torch.device) -> Any:
+    """Keeps the random numbers of the CPU and of this process' own device; torch's default would wake up all GPUs."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _learned(model: Any, batch: dict[str, Any]) -> torch.Tensor:

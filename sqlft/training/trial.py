@@ -13,7 +13,7 @@ import torch
 from sqlft.inference.tokens import Row
 from sqlft.training import blocks, flex
 from sqlft.training.rows import as_dataset
-from sqlft.training.sharing import SharedCollator, sees_apart
+from sqlft.training.sharing import SharedCollator, forked, sees_apart
 
 DEVICES = ("cuda",)
 """Where a trial is worth its seconds: on CPUs `blocks` was the fastest that was measured, and flex cannot train."""
@@ -118,7 +118,7 @@ def choose_attention(trainer: Any, collate: SharedCollator, rows: Sequence[Row])
         return all_seconds.tolist()
 
     batches: list[dict[str, Any]] = []
-    with torch.random.fork_rng(devices=[args.device] if args.device.type == "cuda" else []):
+    with forked(args.device):
         trial = try_ways(begin, learn, agree)
     model.zero_grad()
     model.config._attn_implementation = WAYS[trial.chosen]

@@ -74,29 +74,39 @@ def assert_same(one, two):
     assert is_whole(two / "checkpoints/checkpoint-4")
 
 
-@pytest.mark.parametrize("machines", [1, 2])
-def test_two_processes_on_one_machine_or_two_give_the_loss_and_the_weights_of_one(one, machines):
-    name = f"on_{machines}"
-    shutil.copytree(one / "runs/run", one / f"runs/{name}")
+def train_in_two(folder, name, machines, *more):
+    """Starts torchrun on one machine or on two, each of which is this one, with half the accumulation."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = [str(ROOT / "scripts/train.py"), "recipe.yaml", *SAME, "training.gradient_accumulation_steps=2"]
     started = [
         launch(
             "torch.distributed.run",
             *f"--nnodes {machines} --node-rank {rank} --nproc-per-node {2 // machines}".split(),
             *f"--master-addr 127.0.0.1 --master-port {port}".split(),
-            *script,
-            f"name={name}",
-            folder=one,
+            *[str(ROOT / "scripts/train.py"), "recipe.yaml", *SAME, "training.gradient_accumulation_steps=2"],
+            *[f"name={name}", *more],
+            folder=folder,
         )
         for rank in range(machines)
     ]
     done = [finish(process) for process in started]
     assert [code for code, _ in done] == [0] * machines, "\n".join(errors[-3000:] for _, errors in done)
-    assert_same(one / "runs/one", one / f"runs/{name}")
     assert [errors.count("29 rows to train on") for _, errors in done] == [1, 0][:machines]
+    return done[0][1]
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_two_processes_on_one_machine_or_two_give_the_loss_and_the_weights_of_one(one, machines):
+    name = f"on_{machines}"
+    shutil.copytree(one / "runs/run", one / f"runs/{name}")
+    train_in_two(one, name, machines)
+    assert_same(one / "runs/one", one / f"runs/{name}")
+    if machines == 1:
+        (one / f"runs/{name}/run.json").unlink()
+        shutil.rmtree(one / f"runs/{name}/checkpoints/checkpoint-4")
+        assert "going on from step 3" in train_in_two(one, name, machines, "--resume")
+        assert_same(one / "runs/one", one / f"runs/{name}")
 
 
 def test_accelerate_launch_that_starts_one_of_two_cpu_processes_is_refused(make_recipe):
