@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.attention import flex_attention as torch_flex
 
-from sqlft.training import train, trial
+from sqlft.training import flex, train, trial
 from sqlft.training.trial import WAYS, try_ways
 from tests.training.test_fit import weights
 
@@ -66,3 +67,15 @@ def test_a_run_tries_says_and_keeps_what_came_of_it_and_trains_as_without(make_r
     before = json.loads((trained / "runs/run/run.json").read_text())
     assert before["attention"] == {"chosen": "blocks"}
     assert run.manifest["tokens"] == before["tokens"]
+
+
+def test_a_whole_run_by_flex_counts_and_learns_what_one_by_blocks_does(make_recipe, monkeypatch, trained):
+    monkeypatch.setattr(torch_flex, "_validate_device", lambda *_: None)  # as in test_flex
+    monkeypatch.setattr(trial, "DEVICES", ("cpu",))
+    monkeypatch.setattr(trial, "WAYS", {"flex": flex.NAME})
+    run = train(make_recipe())
+    before = json.loads((trained / "runs/run/run.json").read_text())
+    assert run.manifest["attention"]["chosen"] == "flex" and run.manifest["tokens"] == before["tokens"]
+    for key in ("loss", "eval_loss", "grad_norm"):
+        found = [[entry[key] for entry in curve if key in entry] for curve in (run.manifest["curve"], before["curve"])]
+        assert len(found[0]) >= 4 and found[0] == pytest.approx(found[1], rel=1e-4), key
