@@ -46,8 +46,8 @@ def attend(
     width = rounded(length)
     mask = block_mask(sqlft_layout, width, query.device)
     padded = [F.pad(t, (0, 0, 0, width - length)) for t in (query, key, value)]
-    call = _compiled() if query.is_cuda else flex_attention
-    found = call(*padded, block_mask=mask, scale=scaling, enable_gqa=query.shape[1] != key.shape[1])
+    call: Any = _compiled() if query.is_cuda else flex_attention
+    found: Tensor = call(*padded, block_mask=mask, scale=scaling, enable_gqa=query.shape[1] != key.shape[1])
     return found[:, :, :length].transpose(1, 2), None
 
 

@@ -55,7 +55,8 @@ def try_ways(
         agree: Makes of this process' seconds, infinite where a way failed, those of all.
         clock: Seconds.
     """
-    seconds, dropped = [], {}
+    seconds: list[float] = []
+    dropped: dict[str, str] = {}
     for way in WAYS:
         try:
             begin(way)
@@ -112,10 +113,10 @@ def choose_attention(trainer: Any, collate: SharedCollator, rows: Sequence[Row])
             torch.cuda.synchronize()
 
     def agree(seconds: list[float]) -> list[float]:
-        all_seconds = torch.tensor(seconds, device=args.device)
+        all_seconds: Any = torch.tensor(seconds, device=args.device)
         if args.world_size > 1:
             torch.distributed.all_reduce(all_seconds, torch.distributed.ReduceOp.MAX)
-        return all_seconds.tolist()
+        return list(all_seconds.tolist())
 
     batches: list[dict[str, Any]] = []
     with forked(args.device):
