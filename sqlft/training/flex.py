@@ -71,7 +71,8 @@ def block_mask(layout: Layout, width: int, device: torch.device) -> BlockMask:
 @cache
 def _compiled() -> Any:
     # beyond the limit torch goes on uncompiled, which holds all products at once and says so in a warning alone
-    return torch.compile(flex_attention, recompile_limit=64)
+    compiler: Any = torch.compile  # its overloads leave the limit out
+    return compiler(flex_attention, recompile_limit=64)
 
 
 AttentionInterface.register(NAME, attend)

@@ -87,6 +87,7 @@ def choose_attention(trainer: Any, collate: SharedCollator, rows: Sequence[Row])
         apart = {key: options.pop(key) for key in ("every_n_layers", "offload") if key in options}
         model.activation_checkpointing_enable(activation_checkpointing_kwargs=options or None, **apart)
     model.train()
+    batches: list[dict[str, Any]] = []
 
     def collator(way: str) -> SharedCollator:
         return replace(collate, blocks=way != "mask")
@@ -118,7 +119,6 @@ def choose_attention(trainer: Any, collate: SharedCollator, rows: Sequence[Row])
             torch.distributed.all_reduce(all_seconds, torch.distributed.ReduceOp.MAX)
         return list(all_seconds.tolist())
 
-    batches: list[dict[str, Any]] = []
     with forked(args.device):
         trial = try_ways(begin, learn, agree)
     model.zero_grad()
