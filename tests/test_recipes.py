@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sqlft.card import SchemaCard
 from sqlft.recipe import Recipe, load_recipe
@@ -98,8 +97,6 @@ def test_fsdp_shards_decoder_layers_and_saves_the_adapter_whole(monkeypatch):
     from accelerate.utils.launch import prepare_multi_gpu_env
 
     args = launcher("fsdp")
-    keys = yaml.safe_load((ROOT / "recipes" / "accelerate" / "fsdp.yaml").read_text())["fsdp_config"]
-    assert [key for key in keys if not hasattr(args, key)] == []
     for name, value in prepare_multi_gpu_env(args).items():
         monkeypatch.setenv(name, value)
     plugin = FullyShardedDataParallelPlugin()
@@ -107,6 +104,19 @@ def test_fsdp_shards_decoder_layers_and_saves_the_adapter_whole(monkeypatch):
     assert plugin.transformer_cls_names_to_wrap == ["LlamaDecoderLayer"]
     assert plugin.state_dict_type.name == "FULL_STATE_DICT"
     assert not plugin.activation_checkpointing and not plugin.cpu_ram_efficient_loading
+
+
+@pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.stem)
+def test_accelerate_knows_every_key_of_a_launcher_file_and_no_other(path, tmp_path):
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
+
+    options = vars(launch_command_parser().parse_args(["scripts/train.py"]))
+    assert set(load_config_from_file(str(path)).fsdp_config) <= set(options)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(path.read_text() + "num_procs: 2\n")
+    with pytest.raises(ValueError, match="unknown keys"):
+        load_config_from_file(str(wrong))
 
 
 def launcher(name: str):

@@ -15,8 +15,20 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 NAME = "sqlft_blocks"
-Layout = list[tuple[int, list[int]]]
+Layout = tuple[tuple[int, tuple[int, ...]], ...]
 """Of each sequence: the prefix's tokens, and each suffix's."""
+
+
+def owners(layout: Layout, width: int) -> Tensor:
+    """Whose each token is: 0 the prefix's, n the nth suffix's, -1 nobody's; shape (sequences, width).
+
+    A token sees what stands before it in the sequence and is the prefix's or of its own suffix.
+    """
+    found = torch.full((len(layout), width), -1)
+    for line, (start, lengths) in zip(found, layout, strict=True):
+        own = torch.repeat_interleave(torch.arange(1 + len(lengths)), torch.tensor([start, *lengths]))
+        line[: len(own)] = own
+    return found
 
 
 def attend(

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
 
-_PARTS = ("adapter_model.safetensors", "adapter_config.json", "optimizer.pt", "scheduler.pt")
+_PARTS = ("adapter_model.safetensors", "adapter_config.json", "optimizer.*", "scheduler.pt")
+"""The optimizer's state is optimizer.pt, and under FSDP optimizer.bin."""
 
 
 def check_unfinished(recipe: Recipe, resume: bool) -> None:
@@ -74,7 +75,7 @@ def is_whole(checkpoint: Path) -> bool:
     try:
         read_state(checkpoint)
         with safe_open(checkpoint / _PARTS[0], "pt"):
-            return all((checkpoint / part).is_file() for part in _PARTS)
+            return all(any(checkpoint.glob(part)) for part in _PARTS)
     except (OSError, ValueError, SafetensorError):
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +133,21 @@ def _check_processes(args: Any) -> None:
         )
 
 
+def _check_fsdp(args: Any, trainer: Any) -> None:
+    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() != "true" and not args.fsdp:
+        return
+    if not trainer.is_fsdp_enabled:
+        raise SqlftError("FSDP was asked for and is off: accelerate has none on CPUs. Use recipes/accelerate/ddp.yaml.")
+    if trainer.accelerator.state.fsdp_plugin.fsdp_version != 2:
+        raise SqlftError("FSDP 1 was asked for, and sqlft saves adapters under FSDP 2 alone. Write fsdp_version: 2.")
+
+
 def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]], tell: Progress) -> Any:
     from peft import LoraConfig
 
     from sqlft.training.sft import Collator, Trainer
     from sqlft.training.sharing import shares
+    from sqlft.training.trial import DEVICES, choose_attention
 
     pad = base.tokenizer.pad_token_id
     lora = LoraConfig(
@@ -159,13 +169,17 @@ def _trainer(recipe: Recipe, base: Base, args: Any, rows: dict[str, list[Row]], 
         )
     except ValueError as error:
         raise WrongUse(Problem(recipe.where("lora"), "lora or training", " ".join(str(error).split()))) from error
-    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" and not trainer.is_fsdp_enabled:
-        raise SqlftError("FSDP was asked for and is off: accelerate has none on CPUs. Use recipes/accelerate/ddp.yaml.")
+    _check_fsdp(args, trainer)
     trainer.float32_adapters()
     collator, note = shares(recipe, trainer.model, rows["train"], pad, args)
+    tell(Status(note=note))
     if collator:
         trainer.data_collator = collator
-    tell(Status(note=note))
+        trainer.attention = {"chosen": "blocks" if collator.blocks else "mask"}
+        if collator.blocks and args.device.type in DEVICES:
+            trainer.data_collator, trial = choose_attention(trainer, collator, rows["train"])
+            trainer.attention = asdict(trial)
+            tell(Status(note=str(trial)))
     return trainer
 
 

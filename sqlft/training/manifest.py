@@ -79,6 +79,7 @@ def describe_run(
         "peak_memory": _peak_memory(),
         "trainable_parameters": trainer.trained,
         "processes": trainer.args.world_size,
+        "attention": trainer.attention or {"chosen": recipe.model.attention},
         "rows": {split: summarize_lengths(found) for split, found in rows.items() if found},
         "identity": identity,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},

@@ -16,6 +16,8 @@ from sqlft.training.checkpoints import last_whole, write_json
 def check_saved(trainer: Any) -> Path:
     """Reads the last checkpoint back and compares it with the model: FSDP2 with PEFT once saved one rank's shard.
 
+    All processes call it, since each holds a shard of what is compared.
+
     Returns:
         The checkpoint.
 
@@ -24,6 +26,7 @@ def check_saved(trainer: Any) -> Path:
     """
     import torch
     from peft import get_peft_model_state_dict
+    from torch.distributed.tensor import DTensor
 
     trainer.args.distributed_state.wait_for_everyone()
     checkpoint = last_whole(Path(trainer.args.output_dir))
@@ -35,9 +38,9 @@ def check_saved(trainer: Any) -> Path:
             f"{checkpoint} holds {count:,} of {trainer.trained:,} weights. "
             "Under FSDP write fsdp_state_dict_type: FULL_STATE_DICT for accelerate."
         )
-    shards = trainer.is_fsdp_enabled
-    for key, weight in () if shards else get_peft_model_state_dict(trainer.model).items():
-        if not torch.equal(weight.detach().cpu(), saved[key].to(weight.dtype)):
+    for key, weight in get_peft_model_state_dict(trainer.model).items():
+        whole = weight.full_tensor() if isinstance(weight, DTensor) else weight
+        if not torch.equal(whole.detach().cpu(), saved[key].to(whole.dtype)):
             raise SqlftError(f"{checkpoint} reads back otherwise than it was trained ({key}); its disk is at fault.")
     return checkpoint
 

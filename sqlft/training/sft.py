@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from trl import SFTTrainer
 
 from sqlft.problems import SqlftError
 from sqlft.training.checkpoints import read_state
+from sqlft.training.sharing import SharedCollator, forked
 from sqlft.training.status import Progress, Status
 
 
@@ -37,6 +39,7 @@ class Collator:
 class Trainer(SFTTrainer):
     """Saves before it evaluates, evaluates without moving the random numbers, stops at a NaN, sends no telemetry."""
 
+    attention: dict[str, Any] | None = None
     train_seconds = 0.0
     trained = 0
     _saved_step = -1
@@ -94,6 +97,21 @@ class Trainer(SFTTrainer):
             self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
         return loss
 
+    def _get_dataloader(self, dataset: Any, description: str, batch_size: int, *args: Any, **kwargs: Any) -> Any:
+        """Where rows share prefixes every process reads all rows of a step, and the collator takes its share of them.
+
+        accelerate would deal rows out by their number, whatever their length, and repeat some at an epoch's end.
+        """
+        collate, world = self.data_collator, self.args.world_size
+        if not (kwargs.get("is_training") and world > 1 and isinstance(collate, SharedCollator)):
+            return super()._get_dataloader(dataset, description, batch_size, *args, **kwargs)
+        self.data_collator = replace(collate, process=self.args.process_index, processes=world)
+        loader = super()._get_dataloader(dataset, description, batch_size * world, *args, **kwargs)
+        self.data_collator = collate
+        shard: Any = loader.batch_sampler
+        shard.num_processes, shard.process_index, shard.even_batches = 1, 0, False
+        return loader
+
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
         cast(Any, self)._signature_columns = list({*(self._signature_columns or ()), "prefix"})
@@ -114,7 +132,7 @@ class Trainer(SFTTrainer):
     def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, skip_scheduler: bool = False) -> dict[str, float]:
         if self.control.should_save:
             self._save_checkpoint(self.model, trial)
-        with torch.random.fork_rng():
+        with forked(self.args.device):
             metrics: dict[str, float] = super()._evaluate(trial, ignore_keys_for_eval, skip_scheduler)
         if skip_scheduler and self.state.global_step:
             # a resumed run whose last checkpoint was saved and not yet evaluated

@@ -21,7 +21,7 @@ from sqlft.inference.decode import can_share
 from sqlft.inference.tokens import Row
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
-from sqlft.training.blocks import NAME
+from sqlft.training.blocks import NAME, owners
 from sqlft.training.rows import as_dataset
 
 ENOUGH = 0.3
@@ -37,7 +37,8 @@ class SharedCollator:
     Attributes:
         pad: The pad token.
         budget: Tokens of a sequence: see `best_budget`.
-        blocks: The model attends by `sqlft.training.blocks`, and needs no mask.
+        blocks: The model attends by a layout (`sqlft.training.blocks` or `flex`), and needs no mask.
+        process: Of `processes`, which are all given the same rows: each makes a batch of its share.
 
     Returns:
         input_ids, labels and position_ids (sequences, length); sqlft_layout, or attention_mask (sequences, 1, length,
@@ -47,39 +48,69 @@ class SharedCollator:
     pad: int
     budget: int
     blocks: bool = False
+    process: int = 0
+    processes: int = 1
 
     def __call__(self, rows: Sequence[Item]) -> dict[str, Any]:
+        own = self.spread(rows)[self.process] if self.processes > 1 else rows
+        # a process without a row, at an epoch's end, learns nothing from another's
+        batch = self._batch(own or [{**rows[0], "labels": [-100] * len(rows[0]["labels"])}])
+        return {**batch, "row_tokens": torch.tensor(sum(len(row["input_ids"]) for row in own))}
+
+    def spread(self, rows: Sequence[Item]) -> list[list[Item]]:
+        """A step's rows for each process, the tokens that these compute as equal as can be.
+
+        Each row goes where least is computed with it, so that no process computes more than any other and the longest
+        row; the first rows of all schemas come first, so that a schema is read by several only where that evens out.
+        """
+        groups = sorted((sorted(group, key=_suffix, reverse=True) for group in _groups(rows)), key=len, reverse=True)
+        shares: list[list[Item]] = [[] for _ in range(self.processes)]
+        loads = [0] * self.processes
+        held = [[(0, 0)] * len(groups) for _ in shares]
+        heads = [(number, group[0]) for number, group in enumerate(groups)]
+        rest = [(number, row) for number, group in enumerate(groups) for row in group[1:]]
+        for number, row in heads + sorted(rest, key=lambda pair: _suffix(pair[1]), reverse=True):
+            grown = [(own[number][0] + 1, own[number][1] + _suffix(row)) for own in held]
+            with_it = [
+                load + self._tokens(row["prefix"], *new) - self._tokens(row["prefix"], *own[number])
+                for load, new, own in zip(loads, grown, held, strict=True)
+            ]
+            least = with_it.index(min(with_it))
+            loads[least], held[least][number] = with_it[least], grown[least]
+            shares[least].append(row)
+        return shares
+
+    def _batch(self, rows: Sequence[Item]) -> dict[str, Any]:
         sequences = [sequence for group in _groups(rows) for sequence in self._parted(group)]
         lengths = [s[0]["prefix"] + sum(_suffix(row) for row in s) for s in sequences]
         width = -(-max(lengths) // 8) * 8  # CUDA's kernels want rows of a mask aligned
         ids = torch.full((len(sequences), width), self.pad)
         labels = torch.full_like(ids, -100)
-        positions, owners = torch.zeros_like(ids), torch.full_like(ids, -1)
+        positions = torch.zeros_like(ids)
         for line, sequence in enumerate(sequences):
             start = sequence[0]["prefix"]
             ids[line, :start] = torch.tensor(sequence[0]["input_ids"][:start])
             positions[line, :start] = torch.arange(start)
-            owners[line, :start] = 0
             place = start
-            for owner, row in enumerate(sequence, 1):
+            for row in sequence:
                 end = place + _suffix(row)
                 ids[line, place:end] = torch.tensor(row["input_ids"][start:])
                 labels[line, place:end] = torch.tensor(row["labels"][start:])
                 positions[line, place:end] = torch.arange(start, len(row["input_ids"]))
-                owners[line, place:end] = owner
                 place = end
-        return {
-            "input_ids": ids,
-            "labels": labels,
-            "position_ids": positions,
-            **({"sqlft_layout": _layout(sequences)} if self.blocks else {"attention_mask": _mask(owners, positions)}),
-            "row_tokens": torch.tensor(sum(len(row["input_ids"]) for row in rows)),
-        }
+        layout = tuple((int(sequence[0]["prefix"]), tuple(map(_suffix, sequence))) for sequence in sequences)
+        seen = {"sqlft_layout": layout} if self.blocks else {"attention_mask": _mask(owners(layout, width))}
+        return {"input_ids": ids, "labels": labels, "position_ids": positions, **seen}
+
+    def _parts(self, prefix: int, rows: int, suffixes: int) -> int:
+        return min(rows, math.ceil(suffixes / max(1, self.budget - prefix)))
+
+    def _tokens(self, prefix: int, rows: int, suffixes: int) -> int:
+        return suffixes + prefix * self._parts(prefix, rows, suffixes)
 
     def _parted(self, group: list[Item]) -> list[list[Item]]:
         """A group in as few sequences as the budget allows, their tokens as equal as can be."""
-        prefix, suffixes = group[0]["prefix"], sum(map(_suffix, group))
-        parts = min(len(group), math.ceil(suffixes / max(1, self.budget - prefix)))
+        parts = self._parts(group[0]["prefix"], len(group), sum(map(_suffix, group)))
         found: list[list[Item]] = [[] for _ in range(parts)]
         sizes = [0] * parts
         for row in sorted(group, key=_suffix, reverse=True):
@@ -89,13 +120,9 @@ class SharedCollator:
         return found
 
 
-def _layout(sequences: list[list[Item]]) -> list[tuple[int, list[int]]]:
-    return [(int(sequence[0]["prefix"]), list(map(_suffix, sequence))) for sequence in sequences]
-
-
-def _mask(owners: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    seen = (owners[:, None, :] == 0) | (owners[:, None, :] == owners[:, :, None])
-    return (seen & (positions[:, None, :] <= positions[:, :, None]))[:, None]
+def _mask(own: torch.Tensor) -> torch.Tensor:
+    seen = (own[:, None, :] == 0) | (own[:, None, :] == own[:, :, None])
+    return seen[:, None].tril()
 
 
 def _suffix(row: Item) -> int:
@@ -146,11 +173,16 @@ def sees_apart(model: Any, collate: SharedCollator, rows: Sequence[Item]) -> boo
     together, alone = collate(pair), [replace(collate, budget=0)([row]) for row in pair]
     was_training = model.training
     model.eval()
-    with torch.no_grad(), torch.random.fork_rng():
+    with torch.no_grad(), forked(model.device):
         found = [torch.cat([_learned(model, batch) for batch in batches]) for batches in ([together], alone)]
     model.train(was_training)
     differences = (found[0].sort().values - found[1].sort().values).abs()
     return bool(differences.max() < tolerance)
+
+
+def forked(device: torch.device) -> Any:
+    """Keeps the random numbers of the CPU and of this process' own device; torch's default would wake up all GPUs."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _learned(model: Any, batch: dict[str, Any]) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """What goes wrong half-way is one sentence that says what to change, and loses nothing."""
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import torch
 from sqlft.problems import SqlftError
 from sqlft.training import train
 from sqlft.training.checkpoints import last_whole
-from sqlft.training.fit import _check_processes
+from sqlft.training.fit import _check_fsdp, _check_processes
 from tests.training.test_fit import weights
 
 
@@ -84,6 +85,18 @@ def test_fsdp_that_is_asked_for_and_off_is_found_out(make_recipe, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(SqlftError, match="FSDP was asked for and is off"):
         train(make_recipe())
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"), [(None, "FSDP was asked for and is off"), (1, "FSDP 1 was asked for"), (2, "")]
+)
+def test_fsdp_is_on_and_the_second_wherever_it_is_asked_for(monkeypatch, plugin, words):
+    monkeypatch.delenv("ACCELERATE_USE_FSDP", raising=False)
+    state = SimpleNamespace(fsdp_plugin=SimpleNamespace(fsdp_version=plugin))
+    trainer = SimpleNamespace(is_fsdp_enabled=bool(plugin), accelerator=SimpleNamespace(state=state))
+    _check_fsdp(SimpleNamespace(fsdp=None), trainer)
+    with pytest.raises(SqlftError, match=words) if words else contextlib.nullcontext():
+        _check_fsdp(SimpleNamespace(fsdp=True), trainer)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 
@@ -43,9 +45,9 @@ def adapted(tiny_base, quantization="none", attention="sdpa"):
     return model.train()
 
 
-def loss_and_gradients(model, batch):
+def loss_and_gradients(model, batch, attention=NAME):
     inputs = {key: value for key, value in batch.items() if key not in ("labels", "row_tokens")}
-    model.config._attn_implementation = NAME if "sqlft_layout" in batch else "sdpa"
+    model.config._attn_implementation = attention if "sqlft_layout" in batch else "sdpa"
     model.zero_grad()
     logits = model(**inputs, use_cache=False).logits[:, :-1].flatten(0, 1)
     loss = torch.nn.functional.cross_entropy(logits, batch["labels"][:, 1:].flatten())
@@ -114,6 +116,58 @@ def test_every_row_stands_in_the_batch_with_its_own_positions(items):
                 end += 1
             found.add((tuple(line[begin:end]), tuple(learned[begin:end])))
     assert found == {(tuple(i["input_ids"][start:]), tuple(i["labels"][start:])) for i in items}
+
+
+def row(schema, prefix, own):
+    return {"input_ids": [schema] * prefix + [9] * own, "labels": [-100] * prefix + [9] * own, "prefix": prefix}
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 3), st.one_of(st.integers(1, 60), st.integers(1, 400))), min_size=1, max_size=24
+).map(lambda found: [row(schema, 20 + 40 * schema, own) for schema, own in found])
+
+
+@settings(deadline=None, max_examples=100)
+@given(ROWS, st.integers(2, 5), st.integers(50, 500))
+def test_processes_compute_equal_tokens_but_for_one_row_and_lose_none(rows, processes, budget):
+    collate = SharedCollator(PAD, budget, True, 0, processes)
+    shares = collate.spread(rows)
+    assert sorted(map(id, rows)) == sorted(id(own) for share in shares for own in share)
+    computed = []
+    for share in shares:
+        layout = collate._batch(share)["sqlft_layout"] if share else ()
+        computed.append(sum(start + sum(lengths) for start, lengths in layout))
+    assert max(computed) - min(computed) <= max(len(own["input_ids"]) for own in rows)
+    assert all(shares) or len(rows) < processes
+
+
+def test_two_schemas_of_one_size_go_to_a_process_each():
+    rows = [row(schema, 100, own) for schema in (1, 2) for own in (10, 20, 30)]
+    shares = SharedCollator(PAD, 1000, True, 0, 2).spread(rows)
+    assert [{own["input_ids"][0] for own in share} for share in shares] == [{1}, {2}]
+
+
+def test_a_process_without_a_row_learns_nothing_and_its_gradients_are_zero(items, tiny_base):
+    batches = [SharedCollator(PAD, 260, True, process, 2)(items[:1]) for process in (0, 1)]
+    assert [int(batch["row_tokens"]) for batch in batches] == [len(items[0]["input_ids"]), 0]
+    assert (batches[0]["labels"] != -100).any() and (batches[1]["labels"] == -100).all()
+
+
+@pytest.mark.parametrize("checkpointing", ["false", "true"])
+def test_accumulation_and_checkpointing_change_nothing_where_prefixes_are_shared(make_recipe, checkpointing):
+    keys = ("training.max_steps=2", "training.eval_steps=2", "training.save_steps=2", "lora.dropout=0")
+    runs = []
+    for size, steps, shared, way in ((8, 1, "false", "false"), (4, 2, "true", checkpointing)):
+        split = (f"training.per_device_train_batch_size={size}", f"training.gradient_accumulation_steps={steps}")
+        runs.append(
+            train(
+                make_recipe(*keys, *split, f"training.shared_prefix={shared}", f"training.gradient_checkpointing={way}")
+            ).manifest
+        )
+    for key in ("loss", "grad_norm"):
+        found = [[entry[key] for entry in run["curve"] if key in entry] for run in runs]
+        assert len(found[0]) == 2 and found[0] == pytest.approx(found[1], rel=1e-4), key
+    assert runs[0]["tokens"] == runs[1]["tokens"]
 
 
 def test_twenty_steps_give_the_same_losses_tokens_and_adapter(make_recipe):
