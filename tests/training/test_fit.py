@@ -160,6 +160,20 @@ def test_it_saves_before_it_evaluates_and_keeps_the_best(make_recipe, monkeypatc
     assert any(not torch.equal(weight, last[name]) for name, weight in kept.items())
 
 
+@pytest.mark.parametrize(("losses", "kept"), [((1.0, 0.5, 0.54), 6), ((1.0, 0.5, 0.56), 4), ((0.5, 0.6, 0.55), 6)])
+def test_of_checkpoints_that_validate_alike_the_last_is_kept(tmp_path, monkeypatch, losses, kept):
+    from sqlft.training import checkpoints
+
+    history = [{"step": step, "eval_loss": loss} for step, loss in zip((2, 4, 6), losses, strict=True)]
+    for step in (2, 4, 6):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "trainer_state.json").write_text(json.dumps({"log_history": history}))
+    monkeypatch.setattr(checkpoints, "is_whole", lambda path: True)
+    best = checkpoints.best_checkpoint(tmp_path)
+    assert (checkpoints.step_of(best.folder), best.loss) == (kept, losses[kept // 2 - 1])
+
+
 def test_a_batch_of_eight_is_eight_batches_of_one(make_recipe):
     results = []
     for batch, accumulation in ((8, 1), (1, 8)):
