@@ -1,7 +1,8 @@
 """Fine-tune an open-weights model into the SQL analyst of one ClickHouse database.
 
-The command line's work as functions, for notebooks and programs: `plan`, `build`, `train`, `evaluate`, `ladder`, `load`.
-Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it is called.
+The command line's work as functions, for notebooks and programs: `plan`, `build`, `train`, `evaluate`, `ladder`,
+`load`. Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it
+is called.
 """
 
 from __future__ import annotations

@@ -40,10 +40,10 @@ def read_gpus() -> list[Gpu]:
 def count_flops(shape: Shape, recipe: Recipe, batch: MicroBatch, checkpointing: bool) -> int:
     """Floating-point operations of a micro-batch, a multiplication and an addition being two.
 
-    Forward, a token takes 2 for each weight of a linear layer or adapter, attention 4 for each unit of the queries'
-    width and each token seen, of which causal kernels skip half; checkpointing does all of it again. Backward, the frozen
-    base wants the gradients of its inputs alone, once the forward's cost; adapters and attention twice. The head works
-    on learned tokens alone, three times: its logits, those again for the gradient, and the gradient.
+    Forward, a token takes 2 for each weight of a linear layer or adapter, and attention 4 for each unit of the queries'
+    width and each token seen, of which causal kernels skip half; checkpointing does all of it again. Backward, the
+    frozen base wants the gradients of its inputs alone, once the forward's cost; adapters and attention twice. The head
+    works on learned tokens alone, three times: its logits, those again for the gradient, and the gradient.
     """
     base, adapter = 2 * sum(shape.linear) * batch.tokens, 2 * shape.trainable * batch.tokens
     seen = batch.sequences * batch.width**2 / 2
