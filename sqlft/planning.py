@@ -101,8 +101,7 @@ class Plan:
                 ("teacher", self.teacher or "nothing: no call is left to make"),
             ]
         )
-        memory = Table(box=box.SIMPLE_HEAD, title="Memory at the peak, estimated", title_justify="left")
-        memory.add_column("part")
+        memory = Table("memory at the peak, estimated", box=box.SIMPLE_HEAD)
         memory.add_column("GiB", justify="right")
         for name, size in [*self.memory.items(), ("all", self.peak)]:
             memory.add_row(name, f"{size / 2**30:.2f}")
@@ -115,7 +114,7 @@ class Plan:
         title = f"On {self.processes} of these, estimated; {self.mfu:.0%} of the peak rate assumed"
         speed = Table("GPU", "GB", "hours", "dollars", "tokens/s", "", box=box.SIMPLE_HEAD, title=title)
         for gpu in self.gpus:
-            figures = [f"{gpu.hours:.2f}", f"{gpu.dollars:.2f}", f"{gpu.tokens_per_second:,.0f}"]
+            figures = [f"{gpu.hours:.3f}", f"{gpu.dollars:.2f}", f"{gpu.tokens_per_second:,.0f}"]
             speed.add_row(gpu.name, str(gpu.memory), *(figures if gpu.fits else ["", "", ""]), gpu.hint)
         yield speed
 

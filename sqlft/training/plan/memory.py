@@ -152,11 +152,12 @@ def loss_bytes(shape: Shape, recipe: Recipe, batch: MicroBatch) -> int:
 
 
 def work_bytes(shape: Shape, recipe: Recipe, batch: MicroBatch) -> int:
-    """What the backward pass of an MLP holds beside what was kept: three gradients of its inner width (3feT), that of
-    the layer's output (heT), and in NF4 the largest matrix in 16 bits."""
-    e = _activation(recipe)
+    """What the backward pass of an MLP holds beside what was kept: two gradients of its inner width (2feT; 5feT where
+    an adapter's input is cast, and its gradient cast back), that of the layer's output (heT), and in NF4 the largest
+    matrix in 16 bits."""
+    e, wide = _activation(recipe), 5 if _copies(recipe) else 2
     matrix = e * max(shape.linear) if recipe.model.quantization == "nf4" else 0
-    return e * (3 * shape.inner + shape.hidden) * batch.tokens + matrix
+    return e * (wide * shape.inner + shape.hidden) * batch.tokens + matrix
 
 
 def _activation(recipe: Recipe) -> int:

@@ -1,15 +1,19 @@
 """Every part of the memory that a plan names, against what torch, peft and bitsandbytes really hold."""
 
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from sqlft.inference.load import load_base
-from sqlft.recipe import Lora, Model, Recipe
+from sqlft.recipe import Model, Recipe
+from sqlft.recipe.sections import Lora
 from sqlft.training.blocks import NAME
 from sqlft.training.plan.memory import (
     MicroBatch,
@@ -121,6 +125,57 @@ def test_with_checkpointing_a_layers_input_is_all_that_is_kept(wide, dtype):
     batch = MicroBatch(*made["input_ids"].shape, 10, 0)
     parts = peak(read_shape(recipe)[0], recipe, batch)
     assert parts["activations"] in (LAYERS * size * 256 * tokens, size * 256 * tokens)
+
+
+class Held(TorchDispatchMode):
+    """Counts the bytes of all storages that are alive, and the most that ever were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self.alive = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in (leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)):
+            self.add(tensor.untyped_storage())
+        self.most = max(self.most, self.now)
+        return out
+
+    def add(self, storage) -> None:
+        key, size = id(storage), storage.nbytes()
+        if key not in self.alive:
+            self.now += size
+            self.alive[key] = weakref.ref(storage, lambda _: self.drop(key, size))
+
+    def drop(self, key: int, size: int) -> None:
+        self.now -= size
+        del self.alive[key]
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_peak_is_that_of_a_real_step(wide, dtype, blocks, checkpointing):
+    recipe = recipe_of(wide, dtype=dtype)
+    shape, _ = read_shape(recipe)
+    model = adapted(wide, getattr(torch, dtype), checkpointing)
+    if blocks:
+        model.config._attn_implementation = NAME
+    made = (SharedCollator(0, 10**6, blocks=True) if blocks else Collator(0))(rows(*([40, 44, 48, 36] * 2)))
+    layout = tuple((prefix, tuple(own)) for prefix, own in made.get("sqlft_layout", ()))
+    inputs = {key: value for key, value in made.items() if key not in ("labels", "row_tokens")}
+    weights = [weight.untyped_storage() for weight in model.parameters()]
+    with Held() as held:
+        for storage in weights:
+            held.add(storage)
+        before = held.now
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype != "float32"):
+            out = model.base_model.model.model(**inputs, use_cache=False).last_hidden_state
+        out.float().mean().backward()
+    parts = peak(shape, recipe, MicroBatch(*made["input_ids"].shape, 0, 0, layout), checkpointing=checkpointing)
+    state = sum(parts[name] for name in ("base", "adapter", "optimizer", "CUDA"))
+    assert sum(parts.values()) - state == pytest.approx(held.most - before, rel=0.15)
 
 
 def peak(shape: Shape, recipe: Recipe, batch: MicroBatch = BATCH, **changes: object) -> dict[str, int]:

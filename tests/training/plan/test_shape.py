@@ -4,7 +4,8 @@ import pytest
 
 from sqlft.inference.load import load_base
 from sqlft.problems import WrongUse
-from sqlft.recipe import Lora, Model, Recipe
+from sqlft.recipe import Model, Recipe
+from sqlft.recipe.sections import Lora
 from sqlft.training.plan.shape import read_shape
 
 

@@ -8,7 +8,8 @@ from peft import LoraConfig, get_peft_model
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from sqlft.recipe import Lora, Model, Recipe
+from sqlft.recipe import Model, Recipe
+from sqlft.recipe.sections import Lora
 from sqlft.training.plan.memory import MicroBatch
 from sqlft.training.plan.shape import read_shape
 from sqlft.training.plan.speed import count_flops, read_gpus, step_seconds

@@ -56,7 +56,7 @@ def test_without_a_tokenizer_tokens_are_reckoned_from_characters(make_recipe):
     few, many = sorted(sum(map(len, one.rows)) for one in (reckoned, real))
     assert many < 2.5 * few  # the tiny base cuts words into letters
     (batch,) = draw_batches(reckoned, shape, 32, 0, shared=True)
-    assert batch.sequences == 1 and batch.row_tokens == sum(map(len, reckoned.rows))
+    assert batch.layout and batch.row_tokens == sum(map(len, reckoned.rows))
 
 
 @pytest.mark.parametrize(
