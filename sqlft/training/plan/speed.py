@@ -61,7 +61,8 @@ def step_seconds(
 ) -> float:
     """Seconds of a micro-batch: its operations at a share of the peak rate, and what each pass reads of the weights.
 
-    A pass reads 2 bytes a weight; in NF4 it reads half a byte, writes 2 and reads them again.
+    A pass reads 2 bytes a weight; in NF4 it reads half a byte, writes 2 and reads them again. Launching kernels is not
+    reckoned: a base of some million parameters is slower than this.
     """
     a_weight = 4.5 if recipe.model.quantization == "nf4" else 4 if recipe.model.dtype == "float32" else 2
     read = (2 + checkpointing) * a_weight * sum(shape.linear) / (gpu.bandwidth * 1e9)

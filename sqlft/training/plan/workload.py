@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlft.card import SchemaCard
 from sqlft.inference.tokens import Row
+from sqlft.problems import Problem, WrongUse
 from sqlft.prompts import render_chat
 from sqlft.recipe import Recipe
 from sqlft.records import Example, read_examples
@@ -55,6 +56,9 @@ def read_workload(recipe: Recipe, tokenizer: Path | None) -> Workload:
     path = recipe.run_dir / "dataset" / "train.jsonl"
     built = read_examples(path) if path.is_file() else []
     examples = built or read_examples(recipe.seeds)
+    if not examples:
+        why = f"it holds none, and {path} is not there yet, so that there is no row to reckon with"
+        raise WrongUse(Problem(str(recipe.seeds), "seeds", why, "Write some, or build first."))
     of = str(path) if built else f"{recipe.seeds}, as {path} is not there yet"
     if tokenizer:
         rows = tokenize_examples(recipe, examples)

@@ -6,6 +6,7 @@ from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler
 from transformers import Trainer, TrainingArguments
 
+from sqlft.problems import WrongUse
 from sqlft.records import write_jsonl
 from sqlft.training.plan.shape import read_shape
 from sqlft.training.plan.workload import count_steps, draw_batches, read_workload
@@ -46,6 +47,14 @@ def test_before_the_build_the_seeds_stand_in_for_the_rows(make_recipe, tmp_path)
     workload = read_workload(recipe, read_shape(recipe)[1])
     assert (len(workload.rows), workload.count, workload.exact) == (3, 103, False)
     assert "seeds.jsonl, as runs/run/dataset/train.jsonl is not there yet" in workload.source
+
+
+def test_without_any_row_there_is_nothing_to_reckon_with(make_recipe, tmp_path):
+    recipe = make_recipe()
+    (tmp_path / "runs/run/dataset/train.jsonl").unlink()
+    (tmp_path / "seeds.jsonl").write_text("")
+    with pytest.raises(WrongUse, match="no row to reckon with"):
+        read_workload(recipe, None)
 
 
 def test_without_a_tokenizer_tokens_are_reckoned_from_characters(make_recipe):
