@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from statistics import fmean
 from typing import Any
 
 from rich import box
@@ -153,13 +154,15 @@ def make_plan(recipe: Recipe, *, processes: int = 1, mfu: float | None = None) -
         return draw_batches(workload, shape, rows, recipe.seed, shared=sharing)
 
     def parts(change: dict[str, Any]) -> dict[str, int]:
+        rows = change.get("batch", batch)
+        alike = drawn(rows, shared and (rows > 1 or wanted is True))  # auto shares no batch of one
         section = recipe.model.model_copy(
             update={"quantization": change.get("quantization", recipe.model.quantization)}
         )
         return peak_parts(
             shape,
             recipe.model_copy(update={"model": section}),
-            max(drawn(change.get("batch", batch), shared), key=lambda one: one.tokens),
+            max(alike, key=lambda one: one.tokens),
             optim=change.get("optim", str(getattr(args.optim, "value", args.optim))),
             checkpointing=change.get("checkpointing", bool(args.activation_checkpointing)),
             accumulation=change.get("accumulation", accumulation),
@@ -176,23 +179,20 @@ def make_plan(recipe: Recipe, *, processes: int = 1, mfu: float | None = None) -
         if not fits[size]
     }
     batches = drawn(batch, shared)
-    a_step = min(accumulation, max(1, -(-workload.count // processes // batch))) * processes
-
-    def mean(values: list[float]) -> float:
-        return sum(values) / len(values)
-
+    in_epoch = count_steps(workload.count, batch, 1, processes, 1, 0)
+    a_step = in_epoch / count_steps(workload.count, batch, accumulation, processes, 1, 0)  # the last has fewer
     tokens = {
         "rows": [one.row_tokens for one in batches],
         "shared": [one.tokens for one in drawn(batch, True)],
         "whole": [one.tokens for one in drawn(batch, False)],
     }
-    step_tokens = {name: round(a_step * mean(list(found))) for name, found in tokens.items()}
+    step_tokens = {name: round(processes * a_step * fmean(found)) for name, found in tokens.items()}
     reached = mfu or MFU[recipe.model.quantization]
     gpus = []
     for gpu in read_gpus():
         there = bool(args.activation_checkpointing)
         seconds = [step_seconds(shape, recipe, one, gpu, reached, checkpointing=there) for one in batches]
-        hours = steps * a_step / processes * mean(seconds) / 3600
+        hours = steps * a_step * fmean(seconds) / 3600
         hint = "" if gpu.bfloat16 or recipe.model.dtype != "bfloat16" else "write model.dtype=float16"
         enough = peak <= gpu.memory * 1e9
         rate = step_tokens["rows"] * steps / max(hours * 3600, 1e-9)

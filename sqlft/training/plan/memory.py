@@ -66,7 +66,8 @@ def base_bytes(shape: Shape, model: Model) -> int:
 def optimizer_bytes(shape: Shape, optim: str) -> int:
     """Adam's two moments: 8 bytes a trained weight; in 8 bits 2, and two scales of 4 bytes for each 256 weights.
 
-    bitsandbytes keeps matrices of less than 4,096 weights in 32 bits. Paged states count as if all were on the GPU.
+    bitsandbytes keeps matrices of less than 4,096 weights in 32 bits. Paged states count as if all were on the GPU,
+    and any other optimizer as Adam.
     """
     if "8bit" not in optim:
         return 8 * shape.trainable
