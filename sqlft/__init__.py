@@ -1,7 +1,8 @@
 """Fine-tune an open-weights model into the SQL analyst of one ClickHouse database.
 
-The command line's work as functions, for notebooks and programs: `build`, `train`, `evaluate`, `ladder`, `load`. Each
-takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it is called.
+The command line's work as functions, for notebooks and programs: `plan`, `build`, `train`, `evaluate`, `ladder`,
+`load`. Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it
+is called.
 """
 
 from __future__ import annotations
@@ -17,11 +18,31 @@ if TYPE_CHECKING:
     from sqlft.dataset.written import Confirm, Estimate
     from sqlft.evaluation import Results
     from sqlft.model import SqlModel
+    from sqlft.planning import Plan
     from sqlft.progress import Stages
     from sqlft.recipe import Recipe
     from sqlft.training import TrainingRun
 
-__all__ = ["build", "evaluate", "ladder", "load", "train"]
+__all__ = ["build", "evaluate", "ladder", "load", "plan", "train"]
+
+
+def plan(
+    recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, gpus: int = 1, mfu: float | None = None
+) -> Plan:
+    """Reckons what a run takes before it is paid: parameters, memory, tokens, hours, dollars, the teacher's cost.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+        gpus: That train side by side.
+        mfu: Share of a GPU's peak rate that training reaches; an assumption of ours where None.
+
+    Raises:
+        SqlftError: As `sqlft plan` would say it; WrongUse where the recipe or its files are wrong.
+    """
+    from sqlft.planning import make_plan
+
+    return make_plan(_recipe(recipe, overrides), processes=gpus, mfu=mfu)
 
 
 def build(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sqlft.card import SchemaCard
 from sqlft.database import Database, QueryError, Result, open_gate
@@ -22,14 +23,6 @@ MARKS = {"ok": "✓", "failed": "✗", "warning": "!"}
 GIB = 2**30
 CHECKPOINTS = 3
 """Two are kept, and one is being written."""
-LLAMA_31_8B = {
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128256,
-}
 
 
 @dataclass(frozen=True)
@@ -217,12 +210,13 @@ def _model(recipe: Recipe, card: SchemaCard | None, examples: list[Example]) -> 
     try:
         folder = base_folder(recipe.model, recipe.base, weights=False)
     except SqlftError:
-        yield from _space(recipe, {})
+        with suppress(SqlftError):  # of well-known bases the size is known all the same
+            yield from _space(recipe)
         raise
     yield Check("model", "ok", f"{recipe.base} can be read")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = config.get("text_config", config)
-    yield from _space(recipe, config)
+    yield from _space(recipe)
     answered = [e for e in examples if e.sql]  # the others are golden questions that the database cannot answer
     if card is None or not answered:
         return
@@ -237,38 +231,20 @@ def _model(recipe: Recipe, card: SchemaCard | None, examples: list[Example]) -> 
     yield Check("tokens", "ok", f"{found['shortest']} to {found['longest']} in a row, the model's context is {context}")
 
 
-def _space(recipe: Recipe, config: dict[str, Any]) -> Iterator[Check]:
-    weights, adapter = _sizes(config, recipe.lora.r)
+def _space(recipe: Recipe) -> Iterator[Check]:
+    from sqlft.training.plan.shape import read_shape
+
+    shape, _ = read_shape(recipe)
     # float32 weights, and two moments of them in the optimizer's state
-    wanted = [(Path("runs"), adapter * 4 * (1 + 3 * CHECKPOINTS), "checkpoints and adapter")]
+    wanted = [(Path("runs"), shape.trainable * 4 * (1 + 3 * CHECKPOINTS), "checkpoints and adapter")]
     if not Path(recipe.base).is_dir():
         from huggingface_hub.constants import HF_HUB_CACHE
 
         cache = Path(HF_HUB_CACHE)
         if not any((cache / f"models--{recipe.base.replace('/', '--')}").glob("snapshots/*/*.safetensors")):
-            wanted.append((cache, weights * 2, "the base's weights"))
+            wanted.append((cache, shape.base * 2, "the base's weights"))
     for folder, size, what in wanted:
         there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
         free = shutil.disk_usage(there).free
         message = f"{what} want about {size / GIB:.1f} GiB in {folder}, and {free / GIB:.1f} GiB are free"
         yield Check("disk", "ok" if free > size else "failed", message, 0 if free > size else 1)
-
-
-def _sizes(config: dict[str, Any], r: int) -> tuple[int, int]:
-    """Weights of a Llama-like model, and of an adapter of rank r on all linear layers; Llama-3.1-8B's by default."""
-    config = LLAMA_31_8B | config
-    hidden, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
-    heads = config["num_attention_heads"]
-    head = config.get("head_dim") or hidden // heads
-    queries, keys = heads * head, config["num_key_value_heads"] * head
-    linear = [
-        (hidden, queries),
-        (hidden, keys),
-        (hidden, keys),
-        (queries, hidden),
-        (hidden, inner),
-        (hidden, inner),
-        (inner, hidden),
-    ]
-    words = config["vocab_size"] * hidden * (1 if config.get("tie_word_embeddings") else 2)
-    return layers * sum(a * b for a, b in linear) + words, layers * sum(r * (a + b) for a, b in linear)

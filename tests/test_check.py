@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sqlft.card import SchemaCard
-from sqlft.check import GIB, LLAMA_31_8B, Check, _sizes, run_checks
+from sqlft.check import Check, run_checks
 from sqlft.database import Database
 from sqlft.database.shop import fill_shop
 from tests.tiny import make_tiny
@@ -166,19 +166,23 @@ def test_no_room_for_the_answer_is_found(project):
 def test_a_base_that_is_no_model_is_found(project, tmp_path):
     (tmp_path / "empty").mkdir()
     found = project("model.base=empty")
-    assert "config.json" in failed(found)["model"][0] and "disk" in found
+    assert "config.json" in failed(found)["model"][0]
+
+
+def test_the_disk_is_looked_at_for_a_known_base_that_is_not_here(project, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
+    found = project("model.base=meta-llama/Llama-3.1-8B-Instruct")
+    assert "cannot be reached" in failed(found)["model"][0]
+    assert any("the base's weights want about 15.0 GiB" in c.message for c in found["disk"])
+
+
+def unreachable(*_args, **_more):
+    raise OSError
 
 
 def test_a_full_disk_is_found(project, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 0}))
     assert "0.0 GiB are free" in failed(project())["disk"][0]
-
-
-def test_sizes_are_llamas_own():
-    weights, adapter = _sizes(LLAMA_31_8B, 32)
-    assert adapter == 83_886_080
-    assert weights == 8_030_261_248 - 65 * 4096  # the norms
-    assert adapter * 4 * 10 / GIB < 4
 
 
 def test_a_golden_question_that_stands_twice_is_found(project, tmp_path):

@@ -19,7 +19,7 @@ from tests.evaluation.made import plain
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
 COMMANDS = (
-    "init check build import-log import lint train evaluate ladder diagnose improve predict score query demo shop "
+    "init check plan build import-log import lint train evaluate ladder diagnose improve predict score query demo shop "
     "recipe version"
 ).split()
 

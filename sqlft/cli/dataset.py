@@ -53,6 +53,28 @@ def check(recipe: RecipePath, overrides: Overrides = None, as_json: Json = False
 
 
 @app.command()
+def plan(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    gpus: Annotated[int, typer.Option("--gpus", metavar="N", min=1, help="GPUs that train side by side (DDP).")] = 1,
+    mfu: Annotated[
+        float | None, typer.Option(min=0.01, max=1, help="Share of a GPU's peak rate that training reaches.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a run takes, before it is paid. Parameters, memory, tokens, hours and dollars, the teacher; no GPU."""
+    import sqlft
+
+    found = sqlft.plan(recipe, overrides or [], gpus=gpus, mfu=mfu)
+    if as_json:
+        return print_json(found.to_json())
+    from sqlft.console import show
+
+    show(*found.tables())
+    print_notes(found.notes)
+
+
+@app.command()
 def build(
     recipe: RecipePath,
     overrides: Overrides = None,

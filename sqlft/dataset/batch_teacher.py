@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from openai.types import Batch
 
 from sqlft.dataset.answers import Answers, Pairs
-from sqlft.dataset.commission import Commission
+from sqlft.dataset.commission import Commission, guess_tokens
 from sqlft.dataset.journal import Entry, Journal, request_key
 from sqlft.dataset.written import Progress, Written
 from sqlft.inference.batch import HALF, UNDER_WAY, BatchApi
@@ -62,7 +62,7 @@ class BatchTeacher(Commission):
             notes = list(self.requests.notes)
             while wanted := self._wanted(answers):
                 before, retries = len(answers), retries + 1
-                prompts = sum(len(chat[0]["content"].encode()) // 4 for _, chat in wanted.values())
+                prompts = sum(guess_tokens(chat) for _, chat in wanted.values())
                 self._each = (self.agree(meter, len(wanted), prompts) or 0.0) / len(wanted)
                 if not (affordable := self._affordable(wanted)):
                     notes.append(self._at_budget(answers))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from sqlft.dataset.requests import Requests
 from sqlft.dataset.written import Confirm, Estimate, Survey
+from sqlft.inference.endpoint import Chat
 from sqlft.inference.prices import Meter
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe, Teacher
@@ -23,6 +25,24 @@ def agree(who: str, estimate: Estimate, confirm: Confirm | None) -> None:
     if not (confirm(estimate) if confirm else estimate.bounded):
         why = "nobody has agreed to that, and no budget bounds it"
         raise WrongUse(Problem(who, str(estimate), why, "Write --yes, or teacher.budget_usd: 20."))
+
+
+def estimate_calls(section: Teacher, meter: Meter, calls: int, prompt_tokens: int, free: bool = False) -> Estimate:
+    """What so many calls will cost; see `Commission.agree`."""
+    completion = calls * USUAL_TOKENS * section.pairs_per_prompt
+    dollars = meter.price(prompt_tokens, 0, completion)
+    bounded = section.budget_usd is not None or (free and dollars is None)
+    return Estimate(section.model, calls, prompt_tokens, completion, dollars, bounded)
+
+
+def count_calls(section: Teacher, have: int) -> int:
+    """Calls that bring the pairs which are missing yet, each as many as it is asked for."""
+    return math.ceil((section.examples - have) / section.pairs_per_prompt)
+
+
+def guess_tokens(chat: Chat) -> int:
+    """Tokens of a request, four bytes each."""
+    return len(chat[0]["content"].encode()) // 4
 
 
 @dataclass
@@ -65,14 +85,11 @@ class Commission:
         Raises:
             WrongUse: Nobody agrees.
         """
-        completion = calls * USUAL_TOKENS * self.section.pairs_per_prompt
-        dollars = meter.price(prompt_tokens, 0, completion)
-        bounded = self.section.budget_usd is not None or (free and dollars is None)
-        estimate = Estimate(self.section.model, calls, prompt_tokens, completion, dollars, bounded)
+        estimate = estimate_calls(self.section, meter, calls, prompt_tokens, free)
         if not self.agreed:
             agree("teacher", estimate, self.confirm)
         self.agreed = True
-        return dollars
+        return estimate.dollars
 
     def too_small(self, each: float, spent: float | None) -> BudgetTooSmall:
         """The error where the budget does not pay for one call."""

@@ -8,11 +8,10 @@ plans the same slots.
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass, field
 
 from sqlft.dataset.answers import Answers, Pairs
-from sqlft.dataset.commission import Commission
+from sqlft.dataset.commission import Commission, count_calls, guess_tokens
 from sqlft.dataset.journal import Journal
 from sqlft.dataset.written import Progress, Written
 from sqlft.inference.endpoint import Chat, Endpoint, MalformedAnswer, run_async
@@ -130,9 +129,9 @@ class OpenAITeacher(Commission):
         if self.agreed:
             return
         section = self.section
-        prompt = len(chat[0]["content"].encode()) // 4
+        prompt = guess_tokens(chat)
         self._least = endpoint.meter.price(prompt, 0, LEAST_TOKENS * section.pairs_per_prompt) or 0.0
-        calls = math.ceil((section.examples - answers.have) / section.pairs_per_prompt)
+        calls = count_calls(section, answers.have)
         self.agree(endpoint.meter, calls, calls * prompt, free=endpoint.local)
 
     def _resumable(self, failure: BaseException, answers: Answers) -> BaseException:

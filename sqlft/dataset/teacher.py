@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sqlft.card import SchemaCard
-from sqlft.dataset.written import Confirm, Progress, Survey, Written, with_format
+from sqlft.dataset.written import Confirm, Estimate, Progress, Survey, Written, with_format
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 
@@ -48,20 +49,54 @@ def write_pairs(
         return _from_templates(recipe, card, progress, failures)
     from sqlft.dataset.requests import Requests  # the openai client takes 2 s to import
     from sqlft.dataset.slots import read_failures
-    from sqlft.dataset.slots.axes import axes
-    from sqlft.dataset.slots.functions import read_functions
     from sqlft.inference.endpoint import Endpoint
 
     Endpoint(recipe.teacher.model, recipe.teacher.base_url)  # says that there is no key before anything is looked up
     categories = read_failures(failures, card) if failures else []
-    docs = {}
-    if recipe.teacher.slots:
-        names = [name for construct in axes().constructs for name in construct.docs]
-        docs = read_functions(names, folder / "functions.json")
+    docs = _documentation(recipe, folder / "functions.json")
     batch = recipe.teacher.kind == "openai-batch"  # nothing is asked between its rounds: the build is one
     whole = math.ceil(recipe.teacher.examples / recipe.teacher.pairs_per_prompt) if batch else None
     requests = Requests(recipe, card, seeds, categories, docs, size=whole)
     return ask(recipe, requests, folder / "journal.jsonl", progress, survey=survey, confirm=confirm)
+
+
+def estimate_cost(recipe: Recipe, card: SchemaCard, seeds: Sequence[Example]) -> Estimate | None:
+    """What `write_pairs` says before its first call; asks nobody, wants no key and writes nothing.
+
+    Returns:
+        The estimate; None where the offline grammar writes, or nothing is left to be asked.
+
+    Raises:
+        WrongUse: There are no seeds to show, or the journal cannot be read.
+    """
+    section, folder = recipe.teacher, recipe.run_dir / "dataset"
+    if section.kind == "template":
+        return None
+    from sqlft.dataset.commission import count_calls, estimate_calls, guess_tokens
+    from sqlft.dataset.journal import read_answers
+    from sqlft.dataset.requests import Requests
+    from sqlft.inference.batch import HALF
+    from sqlft.inference.prices import Meter
+
+    journal, batch = folder / "journal.jsonl", section.kind == "openai-batch"
+    calls = count_calls(section, len(read_answers(journal, section.model)) if journal.is_file() else 0)
+    if calls <= 0:
+        return None
+    with TemporaryDirectory() as aside:
+        kept = folder / "functions.json"
+        docs = _documentation(recipe, kept if kept.is_file() else Path(aside) / "functions.json")
+    requests = Requests(recipe, card, seeds, docs=docs, size=calls if batch else None)
+    first = [guess_tokens(requests.chat(number)) for number in range(calls if batch else 1)]
+    prompts = sum(first) if batch else calls * first[0]
+    return estimate_calls(section, Meter(section.model, share=HALF if batch else 1.0), calls, prompts)
+
+
+def _documentation(recipe: Recipe, kept: Path) -> dict[str, str]:
+    from sqlft.dataset.slots.axes import axes
+    from sqlft.dataset.slots.functions import read_functions
+
+    names = [name for construct in axes().constructs for name in construct.docs] if recipe.teacher.slots else []
+    return read_functions(names, kept) if names else {}
 
 
 def ask(

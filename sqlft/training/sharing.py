@@ -216,11 +216,11 @@ def shares(recipe: Recipe, model: Any, rows: Sequence[Row], pad: int, args: Any)
         obstacle = f"{recipe.model.base} does not keep rows apart when a mask asks for it. Write false"
     if obstacle and wanted is True:
         raise WrongUse(Problem(recipe.where("training", "shared_prefix"), "`training.shared_prefix: true`", obstacle))
-    if obstacle or not _pays(wanted, share, args):
+    if obstacle or not pays(wanted, share, args):
         model.config._attn_implementation = before
     if obstacle:
         return None, f"rows stay whole: {obstacle.partition('. ')[0]}"
-    if not _pays(wanted, share, args):
+    if not pays(wanted, share, args):
         why = f"{share:.0%} of their tokens are shared" if share < ENOUGH else "a batch of one has nothing to share"
         return None, f"rows stay whole: {why}"
     return (
@@ -229,5 +229,6 @@ def shares(recipe: Recipe, model: Any, rows: Sequence[Row], pad: int, args: Any)
     )
 
 
-def _pays(wanted: Any, share: float, args: Any) -> bool:
+def pays(wanted: Any, share: float, args: Any) -> bool:
+    """Whether rows share, by `training.shared_prefix`, the `shared_share` of their tokens and the size of a batch."""
     return wanted is True or (share >= ENOUGH and args.per_device_train_batch_size > 1)
