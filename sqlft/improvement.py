@@ -21,11 +21,13 @@ import sqlft
 from sqlft.dataset.fold import fold_question, fold_sql
 from sqlft.dataset.lint.wording import template as mask_sql
 from sqlft.evaluation import Results
+from sqlft.evaluation.mining import find_wrong
 from sqlft.evaluation.remedy.overview import diagnose_results
 from sqlft.evaluation.results import left_out
 from sqlft.evaluation.statistics import Difference, Share, difference
 from sqlft.evaluation.table import p_value, percent
 from sqlft.problems import Problem, SqlftError, WrongUse
+from sqlft.progress import Stages
 from sqlft.recipe import Recipe, Split
 from sqlft.records import Example, read_examples, write_jsonl
 
@@ -34,7 +36,9 @@ HELPS = 0.1
 """A round helps where it mends more than it breaks, and exact McNemar gives at most this p."""
 _HELD = (SEEN, JUDGE, "heldout_templates", "validation")
 _SPARE = 1.5
-"""Pairs that are asked for, for each row that a round wants: some are dropped, some were there before."""
+"""Pairs that are asked for, for each row that nothing directs: some are dropped, some were there before."""
+_CANDIDATES = 4
+"""Pairs that are asked for, for each row of a round: much of what they ask is answered right, and teaches little."""
 
 
 @dataclass
@@ -157,7 +161,7 @@ def first_round(recipe: Recipe, yes: bool = False) -> Round:
 
 
 def add_round(last: Round, rows: int, slots: Path | None, name: str, yes: bool = False) -> Round:
-    """Trains anew on the rows of the last round and as many new ones.
+    """Trains anew on the rows of the last round and as many new ones; of what slots bring, on what it gets wrong.
 
     Args:
         last: The round before.
@@ -177,9 +181,11 @@ def add_round(last: Round, rows: int, slots: Path | None, name: str, yes: bool =
     asked, note = {"rows": rows, "slots": str(slots or "")}, folder / "round.json"
     if not note.is_file() or json.loads(note.read_text(encoding="utf-8")) != asked:
         build = recipe.model_copy(deep=True)
-        build.teacher.examples, build.split, build.imported = round(_SPARE * rows), Split(validation=0), None
+        build.teacher.examples = round((_CANDIDATES if slots else _SPARE) * rows)
+        build.split, build.imported = Split(validation=0), None
         sqlft.build(build, yes=yes, from_failures=slots)
-        new = fresh(read_examples(folder / "train.jsonl"), known, held)[:rows]
+        new = fresh(read_examples(folder / "train.jsonl"), known, held)
+        new = (_hardest(last, new) if slots else new)[:rows]
         if not new:
             raise SqlftError(
                 f"Round {last.number + 1}: the teacher wrote nothing that is new. Other seeds or terms may help."
@@ -207,6 +213,15 @@ def fresh(new: Sequence[Example], known: Sequence[Example], held: dict[str, list
         and fold_sql(example.sql) not in sqls
         and not {mask_sql(example.sql), example.template} & templates
     ]
+
+
+def _hardest(last: Round, candidates: list[Example]) -> list[Example]:
+    """What the last round gets wrong comes first, and what it has learned already last."""
+    if not candidates:
+        return []
+    with Stages() as stages:
+        wrong = find_wrong(last.recipe, last.adapter, candidates, stages)
+    return [candidates[n] for n in sorted(range(len(candidates)), key=lambda n: not wrong[n])]
 
 
 def compare(results: Results, before: Results) -> Difference:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import sqlft
+from sqlft import improvement
 from sqlft.evaluation import Results
 from sqlft.improvement import JUDGE, SEEN, add_round, first_round, fresh, improve
 from sqlft.problems import SqlftError, WrongUse
@@ -30,6 +31,7 @@ class Stages:
 
     def __init__(self, skill: list[int]) -> None:
         self.skill, self.done = skill, list[str]()
+        self.hard = 0
         self.slots: list[Path | None] = []
 
     def build(self, recipe: Recipe, *, yes: bool = False, from_failures: Path | None = None) -> None:
@@ -59,6 +61,13 @@ class Stages:
         found.save(recipe.run_dir / "evaluation" / on[0])
         return [found]
 
+    def find_wrong(self, recipe: Recipe, adapter: Path, examples: list[Example], tell: Any) -> list[bool]:
+        """The last few of the candidates are hard."""
+        assert adapter == recipe.run_dir / "adapter" and not {e.question for e in examples} & {
+            e.question for e in read_examples(recipe.run_dir / "dataset" / "train.jsonl")
+        }
+        return [n >= len(examples) - self.hard for n in range(len(examples))]
+
     def _letters(self, number: int) -> str:
         return "m" * self.skill[number] + "x" * (40 - self.skill[number])
 
@@ -73,6 +82,7 @@ def recipe(tmp_path, monkeypatch):
 def run(stages: Stages, monkeypatch: pytest.MonkeyPatch, recipe: Recipe, **options: Any) -> Any:
     for name in ("build", "train", "evaluate_each"):
         monkeypatch.setattr(sqlft, name, getattr(stages, name))
+    monkeypatch.setattr(improvement, "find_wrong", stages.find_wrong)
     return improve(recipe, **options)
 
 
@@ -103,6 +113,23 @@ def test_each_round_trains_on_the_rows_before_and_as_many_new_ones(recipe, monke
             Path(f"runs/shop-round-2/dataset/{part}.jsonl").read_text()
             == Path(f"runs/shop/dataset/{part}.jsonl").read_text()
         )
+
+
+def test_what_the_last_round_gets_wrong_comes_first_and_the_rest_fills_up(recipe, monkeypatch):
+    stages = Stages([10, 24, 24])
+    stages.hard = 15
+    run(stages, monkeypatch, recipe, rows=20, rounds=1)
+    asked = [pair(1000 + n).question for n in range(80)]  # four candidates a row
+    new = [e.question for e in read_examples(Path("runs/shop-round-1/dataset/train.jsonl"))[100:]]
+    assert new == asked[-15:] + asked[:5]
+
+
+def test_rows_that_nothing_directs_are_not_looked_at(recipe, monkeypatch):
+    stages = Stages([10, 24])
+    for name in ("build", "train", "evaluate_each"):
+        monkeypatch.setattr(sqlft, name, getattr(stages, name))
+    monkeypatch.setattr(improvement, "find_wrong", None)
+    assert add_round(first_round(recipe), 20, None, "shop-round-1").rows == 120
 
 
 def test_the_curve_is_kept_and_shown_with_its_paired_test(recipe, monkeypatch):

@@ -224,7 +224,7 @@ def ask(
             recipe.generation,
             None if name == BASE else name,
             seed=recipe.seed,
-            progress=_advance(tell, f"answers of {name}{of}", len(examples)),
+            progress=advance(tell, f"answers of {name}{of}", len(examples)),
         )
         for name in (BASE, *model.adapters)
     }
@@ -239,12 +239,13 @@ def _step(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
     return lambda done: tell(stage, done, of, "")
 
 
-def _advance(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
+def advance(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
+    """A progress that is told how many more are done."""
     done = 0
 
-    def advance(more: int) -> None:
+    def more_done(more: int) -> None:
         nonlocal done
         done += more
         tell(stage, done, of, "")
 
-    return advance
+    return more_done
