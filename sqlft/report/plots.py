@@ -74,7 +74,7 @@ def ladder_plot(steps: Sequence[ModelFigures]) -> Markup:
             axes.text(100 * one.high + 1.5, row, text, va="center", ha="left", fontsize=10)
         axes.set_yticks(range(len(steps)), [fit(step.name, 24) for step in steps], fontsize=10)
         axes.invert_yaxis()
-        axes.set_xlim(0, 125)
+        axes.set_xlim(-4, 125)
         axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
         axes.xaxis.grid(True)
         told = ", ".join(_tell(step.name, one) for step, one in zip(steps, shares, strict=True))
