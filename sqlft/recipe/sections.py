@@ -229,6 +229,24 @@ class Step(_Endpoint):
         return f"{self.step} {self.model}" if self.model else self.step
 
 
+class Memory(Section):
+    """Memory tuning: experts beside the frozen model, trained until facts are recalled without error."""
+
+    shape: Literal["experts", "product_keys"] = Field(
+        "experts", description="one expert a fact, or a bank of fixed size that facts share"
+    )
+    rank: int = Field(4, gt=0, description="of a fact's own expert; those of a bank have rank 1")
+    layers: int = Field(8, gt=0, description="layers that experts stand beside, at most, evenly spaced")
+    experts: int = Field(16_384, gt=0, description="of a bank")
+    retrieved: int = Field(32, gt=0, description="experts of a bank that a fact has")
+    at_once: int = Field(4, gt=0, description="facts that one question may open")
+    epochs: int = Field(60, gt=0, description="at most; training stops when every fact is exact")
+    batch_size: int = Field(16, gt=0)
+    learning_rate: float = Field(2e-2, gt=0)
+    variants: int = Field(2, ge=0, description="shuffled questions that each fact is trained on beside its own")
+    margin: float = Field(0.9, gt=0.5, lt=1, description="how sure of each token of an answer a recalled fact is")
+
+
 class Evaluation(Section):
     questions: list[Path] = Field(
         default_factory=list, description="sets that will be asked beside the golden one: nothing of them is trained on"
@@ -263,6 +281,7 @@ class Recipe(Section):
     lora: Lora = Field(default_factory=Lora)
     training: dict[str, Any] = Field(default_factory=dict, description="TRL SFTConfig's own keys, checked by it")
     generation: Generation = Field(default_factory=Generation)
+    memory: Memory = Field(default_factory=Memory)
     agent: Agent = Field(default_factory=Agent)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     allow_leakage: bool = Field(
