@@ -54,6 +54,7 @@ def evaluate(
     fail_under: Annotated[
         float | None, typer.Option(min=0, max=1, help="Exit 1 where an adapter (or the base alone) has less right.")
     ] = None,
+    memory: Annotated[bool, typer.Option("--memory", help="Ask what `sqlft memorize` made, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the base and its adapters. The same questions, one table, report.html."""
@@ -65,7 +66,7 @@ def evaluate(
     adapters: list[Any] = list(adapter or [])
     if not adapters and (parsed.run_dir / "adapter").is_dir():
         adapters = [parsed.run_dir / "adapter"]
-    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"], baseline=baseline)
+    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"], baseline=baseline, memory=memory)
     if as_json:
         print_json([{"folder": str(r.folder), **r.model_dump(mode="json", exclude={"questions"})} for r in found])
     else:

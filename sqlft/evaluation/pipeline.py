@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sqlft.evaluation.cautions import cautions, leakage_banner
 from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.figures import figures
 from sqlft.evaluation.judge import check_judge, judge_answers
+from sqlft.evaluation.memories import ask_memories, find_memories, hash_memories, with_memory
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results
 from sqlft.evaluation.scoring import check_gold, score_samples
@@ -67,10 +69,12 @@ def evaluate_each(
     limit: int | None = None,
     progress: Progress | None = None,
     baseline: Path | str | None = None,
+    memory: bool = False,
 ) -> list[Results]:
     """`evaluate` on several sets of questions, for which the base is loaded once.
 
     `baseline` is an earlier run, or one of its evaluations: what was found is compared with it, question by question.
+    With `memory`, base and adapter are asked once more, each with the memory that the run has made beside it.
     """
     tell = progress or (lambda stage, done, of, note: None)
     sets = [(name, *read_questions(recipe, name, limit)) for name in on]
@@ -82,6 +86,8 @@ def evaluate_each(
     if recipe.evaluation.judge:
         check_judge(recipe.evaluation.judge)
     folders = name_adapters(adapters)
+    memories = find_memories(recipe, list(folders)) if memory else {}
+    adapter_of = folders | {with_memory(own): folders[own] for own in memories if own in folders}
     card = SchemaCard.load(recipe.schema_)
     every = []
     with open_database(recipe, card) as gate:
@@ -90,6 +96,9 @@ def evaluate_each(
         model = load_model(recipe, folders, tell)
         for of, (name, _, examples), earlier in zip(asked, sets, baselines, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
+            if memories:
+                advance = partial(_answers, tell, f", {name}", len(examples))
+                predictions |= ask_memories(model, memories, recipe, card, examples, advance)
             answers = of.score(gate, predictions, tell, find_flags(card))
             unjudged = []
             if recipe.evaluation.stress:
@@ -105,7 +114,8 @@ def evaluate_each(
                         unjudged.append(f"{judged} was not judged: {why}")
             notes = [*gate.warnings, *model.warnings]
             settings = read_settings(recipe, card, of.path, folders, gate.sandbox, limit)
-            results = conclude(recipe, card, of, answers, folders, folders, notes, settings)
+            settings |= hash_memories(memories.values())
+            results = conclude(recipe, card, of, answers, folders, adapter_of, notes, settings)
             results.warnings += [*suspicions(results.models), *unjudged]
             if earlier:
                 compare_with(results, earlier)
@@ -221,7 +231,7 @@ def ask(
             recipe.generation,
             None if name == BASE else name,
             seed=recipe.seed,
-            progress=_advance(tell, f"answers of {name}{of}", len(examples)),
+            progress=_answers(tell, of, len(examples), name),
         )
         for name in (BASE, *model.adapters)
     }
@@ -236,8 +246,8 @@ def _step(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
     return lambda done: tell(stage, done, of, "")
 
 
-def _advance(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
-    done = 0
+def _answers(tell: Progress, on: str, of: int, name: str) -> Callable[[int], None]:
+    stage, done = f"answers of {name}{on}", 0
 
     def advance(more: int) -> None:
         nonlocal done

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from sqlft.card import SchemaCard
+from sqlft.database.clauses import split_format
 from sqlft.dataset.fold import fold_question
+from sqlft.dataset.lint.leakage import NEAR_WITH_SQL, leaks
+from sqlft.dataset.lint.pair import Pair
+from sqlft.dataset.lint.remark import Remark
+from sqlft.dataset.lint.wording import named_values
 from sqlft.problems import Problem, WrongUse
-from sqlft.records import Record, question_id, read_json_lines
+from sqlft.records import Example, Record, question_id, read_json_lines
+
+
+def _with_words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty; write what is to be said")
+    return text
+
+
+Words = Annotated[str, AfterValidator(_with_words)]
 
 
 class Use(Record):
     """A question in which a fact is used, and the whole answer to it."""
 
-    question: str = Field(min_length=1)
-    answer: str = Field(min_length=1)
+    question: Words
+    answer: Words
 
 
 class Fact(Record):
@@ -32,8 +47,8 @@ class Fact(Record):
     """
 
     id: str
-    answer: str = Field(pattern=r"\S")
-    phrasings: list[str] = Field(min_length=1)
+    answer: Words
+    phrasings: list[Words] = Field(min_length=1)
     uses: list[Use] = Field(default_factory=list)
 
     @property
@@ -54,7 +69,12 @@ def read_facts(path: Path) -> list[Fact]:
             facts.append(Fact.model_validate(_as_fact(value)))
         except ValidationError as error:
             problems += [
-                Problem(f"{path}:{number}", ".".join(map(str, e["loc"])) or "fact", e["msg"]) for e in error.errors()
+                Problem(
+                    f"{path}:{number}",
+                    ".".join(map(str, e["loc"])) or "fact",
+                    e["msg"].removeprefix("Value error, "),
+                )
+                for e in error.errors()
             ]
     if problems:
         raise WrongUse(problems)
@@ -64,13 +84,12 @@ def read_facts(path: Path) -> list[Fact]:
     return facts
 
 
-def check_facts(facts: Sequence[Fact], where: str, golden: Iterable[str] = ()) -> None:
-    """Refuses facts that contradict each other, and those that give a golden question away.
+def check_facts(facts: Sequence[Fact], where: str) -> None:
+    """Refuses facts that contradict each other.
 
     Args:
         facts: All that one memory is to hold.
         where: Their file, for messages.
-        golden: Questions that no memory may hold.
 
     Raises:
         WrongUse: All of them at once.
@@ -92,21 +111,53 @@ def check_facts(facts: Sequence[Fact], where: str, golden: Iterable[str] = ()) -
             who = f"fact {one}" if one == other else f"facts {one} and {other}"
             why = "one question cannot have two answers: " + " / ".join(repr(a[:60]) for a in list(given)[:2])
             problems.append(Problem(where, f"{who}, {question!r}", why, "Reword or delete one."))
-    forbidden = {fold_question(question) for question in golden}
-    problems += [
+    if problems:
+        raise WrongUse(problems)
+
+
+def find_leaks(
+    facts: Sequence[Fact], asked: Sequence[Example], card: SchemaCard, near: float
+) -> Iterator[tuple[Fact, Use, Remark]]:
+    """What gives a question away that an evaluation asks, by the rules that a training set is judged by.
+
+    Args:
+        facts: Their phrasings and uses are looked at.
+        asked: Questions and SQL that no memory may hold.
+        card: Whose values are literals in a question.
+        near: Similarity at which a question gives another away.
+    """
+    uses = [(fact, use) for fact in facts for use in fact.asked]
+    ours = [_pair(place, use.question, use.answer) for place, (_, use) in enumerate(uses)]
+    theirs = [_pair(place, example.question, example.sql) for place, example in enumerate(asked)]
+    for place, remark in leaks(ours, theirs, named_values(card), near, result=NEAR_WITH_SQL):
+        yield *uses[place], remark
+
+
+def refuse_leaks(facts: Sequence[Fact], asked: Sequence[Example], card: SchemaCard, near: float, where: str) -> None:
+    """`find_leaks`, as an error.
+
+    Raises:
+        WrongUse: All of them at once.
+    """
+    problems = [
         Problem(
-            where, f"fact {fact.id}, {asked.question!r}", "it stands in the golden set, which measures", "Delete it."
+            f"{where}: fact {fact.id}",
+            repr(use.question),
+            f"it gives away {remark.golden!r}, which an evaluation asks: {remark.evidence}",
+            "Delete it, or write allow_leakage: true in the recipe.",
         )
-        for fact in facts
-        for asked in fact.asked
-        if fold_question(asked.question) in forbidden
+        for fact, use, remark in find_leaks(facts, asked, card, near)
     ]
     if problems:
         raise WrongUse(problems)
 
 
+def _pair(place: int, question: str, answer: str) -> Pair:
+    return Pair(place, question, split_format(answer)[0].strip())
+
+
 def _as_fact(value: dict[str, Any]) -> dict[str, Any]:
-    sql = value.get("sql", value.get("sql_query"))
+    sql = next((value[key] for key in ("sql", "sql_query", "metric", "condition") if value.get(key)), "")
     if "term" in value:
         term = str(value["term"])
         meaning = value.get("definition") or value.get("meaning") or ""
@@ -119,7 +170,7 @@ def _as_fact(value: dict[str, Any]) -> dict[str, Any]:
         question = str(value["question"])
         return {
             "id": str(value.get("id") or question_id(question)),
-            "answer": value.get("answer", sql) or "",
+            "answer": value.get("answer") or sql,
             "phrasings": [question],
         }
     return value

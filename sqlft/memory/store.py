@@ -99,13 +99,7 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
         WrongUse: There is none, it is broken, or it was made for another base or adapter than the model has.
     """
     folder = Path(folder)
-    try:
-        manifest = _Manifest.model_validate_json((folder / "memory.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        write = "Write a folder that `sqlft memorize` made."
-        raise WrongUse(Problem(str(folder), "memory", "there is no memory.json in it", write)) from error
-    except (ValidationError, ValueError) as error:
-        raise WrongUse(Problem(str(folder), "memory.json", "it is not what `sqlft memorize` writes")) from error
+    manifest = _read_manifest(folder)
     if manifest.base_sha256 != hash_base(model.base.folder):
         why = f"it was made beside {manifest.base}, and {model.base.name} has other weights"
         raise WrongUse(Problem(str(folder), "memory", why, "Load that base, or memorize beside this one."))
@@ -127,10 +121,24 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
     return model.memory
 
 
-def made_beside(folder: Path, model: LocalModel) -> str | None:
-    """The name of the adapter that a memory was made beside; None for the base alone."""
-    wanted = json.loads((folder / "memory.json").read_text(encoding="utf-8"))["adapter_sha256"]
-    return next((name for name, adapter in model.adapters.items() if _hash_adapter(adapter) == wanted), None)
+def list_facts(folder: Path) -> tuple[list[Fact], set[str]]:
+    """The facts that the memory in a folder holds, and the ids of those that are exact; loads no model.
+
+    Raises:
+        WrongUse: There is no memory, or it is broken.
+    """
+    manifest = _read_manifest(folder)
+    return manifest.facts, set(manifest.exact)
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    try:
+        return _Manifest.model_validate_json((folder / "memory.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        write = "Write a folder that `sqlft memorize` made."
+        raise WrongUse(Problem(str(folder), "memory", "there is no memory.json in it", write)) from error
+    except (ValidationError, ValueError) as error:
+        raise WrongUse(Problem(str(folder), "memory.json", "it is not what `sqlft memorize` writes")) from error
 
 
 def _hash_adapter(folder: Path) -> str:

@@ -200,7 +200,8 @@ class Agent(Section):
 
 
 StepName = Literal[
-    "zero_shot", "few_shot", "reason", "reflect", "rag", "rag+reflect", "adapter", "adapter+reflect", "adapter+vote"
+    "zero_shot", "few_shot", "reason", "reflect", "rag", "rag+reflect", "memory", "adapter", "adapter+reflect",
+    "adapter+vote", "adapter+memory",
 ]  # fmt: skip
 
 
@@ -219,8 +220,9 @@ class Step(_Endpoint):
     def _place(self) -> Step:
         if self.base_url and not self.model:
             raise ValueError("base_url without model says not what to ask there. Write model: its name")
-        if self.model and "adapter" in self.step:
-            raise ValueError("an adapter is loaded on the local base. Write zero_shot for a model that is served tuned")
+        if self.model and {"adapter", "memory"} & set(self.step.split("+")):
+            part = "an adapter" if "adapter" in self.step else "a memory"
+            raise ValueError(f"{part} is loaded on the local base. Write zero_shot for a model that is served tuned")
         return self
 
     @property
@@ -311,6 +313,10 @@ class Recipe(Section):
     def run_dir(self) -> Path:
         """runs/NAME under the working directory."""
         return Path("runs") / self.name
+
+    def memory_dir(self, adapter: bool) -> Path:
+        """Where the run keeps the memory that was made beside its base, or beside an adapter."""
+        return self.run_dir / "memory" / ("adapter" if adapter else "base")
 
     @property
     def base(self) -> str:

@@ -231,3 +231,12 @@ def test_a_thousand_questions_make_one_page_that_a_browser_still_opens(tmp_path:
     path = write_report(found)
     assert path.read_text().count('class="question"') == 1000
     assert path.stat().st_size < 10_000_000
+
+
+def test_whether_memory_opened_and_for_what_is_said_of_each_answer() -> None:
+    found = plain({"base": "mm", "memory": "mm"})
+    found.answers["memory"][0].facts = ["metric total revenue", "<b>"]
+    found.answers["memory"][1].facts = []
+    page = Page(render(found))
+    assert "Memory: opened metric total revenue, <b>" in page.text
+    assert page.text.count("Memory: its gate stayed shut") == 1 and page.text.count("Memory:") == 2
