@@ -1,7 +1,8 @@
 """Fine-tune an open-weights model into the SQL analyst of one ClickHouse database.
 
 The command line's work as functions, for notebooks and programs: `build`, `train`, `memorize`, `evaluate`, `ladder`,
-`load`. Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it is called.
+`load`. Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it
+is called.
 """
 
 from __future__ import annotations
@@ -217,8 +218,8 @@ def evaluate_each(
 ) -> list[Results]:
     """`evaluate` on several sets of questions, for which the base is loaded once.
 
-    `baseline` is an earlier run, or a folder of one of its evaluations, that the answers are compared with. With `memory`
-    what `memorize` made is asked too.
+    `baseline` is an earlier run, or a folder of one of its evaluations, that the answers are compared with. With
+    `memory` what `memorize` made is asked too.
     """
     from sqlft.evaluation import evaluate_each as evaluate_sets
     from sqlft.progress import Stages

@@ -19,8 +19,8 @@ from tests.evaluation.made import plain
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
 COMMANDS = (
-    "init check build import-log import lint train facts memorize evaluate ladder diagnose improve predict score query demo shop "
-    "recipe version"
+    "init check build import-log import lint train facts memorize evaluate ladder diagnose improve predict score query "
+    "demo shop recipe version"
 ).split()
 
 
@@ -433,7 +433,10 @@ def test_held_facts_are_listed_and_deleted(run, monkeypatch):
 
     def held_facts(recipe, adapter, delete):
         asked.append((adapter, delete))
-        return [(Fact(id="a", answer="42", phrasings=["What?"]), True), (Fact(id="b", answer="7", phrasings=["?"]), False)]
+        return [
+            (Fact(id="a", answer="42", phrasings=["What?"]), True),
+            (Fact(id="b", answer="7", phrasings=["?"]), False),
+        ]
 
     monkeypatch.setattr(sqlft, "held_facts", held_facts)
     code, out, _ = run("memorize", TINY, "--list")

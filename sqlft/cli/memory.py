@@ -18,7 +18,7 @@ def facts(
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
-    """Derive facts from the schema card. Columns, values and spellings, formats, join keys, definitions and their uses."""
+    """Derive facts from the schema card. Columns, values, spellings, formats, join keys, definitions and their uses."""
     from sqlft.memory.stage import write_facts
     from sqlft.recipe import load_recipe
 
@@ -47,9 +47,7 @@ def memorize(
         str | None, typer.Option(metavar="A", help="An adapter's folder or a run's name, to make the memory beside.")
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the facts that the memory holds.")] = False,
-    delete: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Take a fact out; may be given again.")
-    ] = None,
+    delete: Annotated[list[str] | None, typer.Option(metavar="ID", help="Take a fact out; may be given again.")] = None,
     as_json: Json = False,
 ) -> None:
     """Have the model recall facts without error. Exit 1 where some do not get there; all else stays as it was."""

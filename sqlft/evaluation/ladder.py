@@ -113,7 +113,9 @@ def choose_steps(recipe: Recipe, adapter: bool) -> list[Step]:
         if "adapter" in step.step and not adapter
     ]
     problems += [
-        Problem(where, f"step {step.name}", "there is no memory", "Make it with `sqlft memorize`, or leave the step out.")
+        Problem(
+            where, f"step {step.name}", "there is no memory", "Make it with `sqlft memorize`, or leave the step out."
+        )
         for step in steps
         if not _has_memory(step.step, recipe)
     ]

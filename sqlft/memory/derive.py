@@ -58,7 +58,9 @@ def derive_facts(
     for fact in whole:
         phrasings = [phrasing for phrasing in fact.phrasings if (fact.id, phrasing) not in leaking]
         uses = [use for use in fact.uses if (fact.id, use.question) not in leaking]
-        if phrasings and (uses or not fact.uses):  # a fact that opens where SQL is wanted has to know what that looks like
+        if phrasings and (
+            uses or not fact.uses
+        ):  # a fact that opens where SQL is wanted has to know what that looks like
             kept.append(fact.model_copy(update={"phrasings": phrasings, "uses": uses}))
     return kept
 
@@ -131,7 +133,9 @@ def _glossary(card: SchemaCard) -> Iterator[Named]:
             yield _fact("meaning", term.term, words | {"term": term.term})
             continue
         around = _around(card.table(term.table), alias=term.term)
-        yield _fact("metric" if term.metric else "condition", term.term, words | around | {"term": term.term}, term.term)
+        yield _fact(
+            "metric" if term.metric else "condition", term.term, words | around | {"term": term.term}, term.term
+        )
         if not term.metric and (several := plural(term.term)) not in {other.term for other in card.glossary}:
             yield _fact("condition", several, words | around | {"term": several}, several)
 
@@ -144,7 +148,12 @@ def _around(table: Table, column: Column | None = None, alias: str = "") -> dict
     for axis in table.columns:
         if axis is not column and axis.term and axis.values and isinstance(axis.values[0], str):
             value = axis.values[0]
-            words |= {"axis": write_name(axis.name), "axis_term": axis.term, "axis_value": value, "axis_literal": literal(value)}
+            words |= {
+                "axis": write_name(axis.name),
+                "axis_term": axis.term,
+                "axis_value": value,
+                "axis_literal": literal(value),
+            }
     day = next((c for c in table.columns if c.type.startswith("Date") and c.min and c.max), None)
     if day:
         years = [int(str(end)[:4]) for end in (day.min, day.max)]

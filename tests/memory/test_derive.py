@@ -81,7 +81,9 @@ def test_a_fact_that_questions_for_sql_do_not_want_has_a_word_that_keeps_it_out_
 
 
 def test_uses_are_taken_from_the_training_set_where_it_names_the_fact(card):
-    seen = [Example(question=f"What was the total revenue in {year}?", sql=f"SELECT {year}") for year in range(2000, 2040)]
+    seen = [
+        Example(question=f"What was the total revenue in {year}?", sql=f"SELECT {year}") for year in range(2000, 2040)
+    ]
     crowd = "total revenue and revenue per user of Chrome on macOS for active users?"
     facts = {fact.id: fact for fact in derive_facts(card, [*seen, Example(question=crowd, sql="SELECT 0")])}
     uses = facts["metric total revenue"].uses
@@ -91,7 +93,10 @@ def test_uses_are_taken_from_the_training_set_where_it_names_the_fact(card):
 
 
 def test_what_would_be_one_question_with_two_answers_is_one_fact_with_both():
-    both = [Column(name="home", type="String", term="land", values=["FR"]), Column(name="work", type="String", term="land")]
+    both = [
+        Column(name="home", type="String", term="land", values=["FR"]),
+        Column(name="work", type="String", term="land"),
+    ]
     card = SchemaCard(
         tables=[
             Table(name="a.users", columns=both),

@@ -75,7 +75,9 @@ def test_an_empty_file_and_half_a_line_are_said(tmp_path):
 
 
 def test_two_facts_with_one_phrasing_and_two_answers_are_named_and_refused(tmp_path):
-    path = write(tmp_path / "facts.jsonl", fact("one", "17", "What is the code?"), fact("two", "18", "what is the CODE"))
+    path = write(
+        tmp_path / "facts.jsonl", fact("one", "17", "What is the code?"), fact("two", "18", "what is the CODE")
+    )
     said = refusal(path)
     assert "facts one and two" in said and "'17' / '18'" in said
     same = write(tmp_path / "same.jsonl", fact("one", "17", "What is the code?"), fact("two", "17", "what is the CODE"))
@@ -106,9 +108,7 @@ def test_a_fact_or_a_use_that_gives_a_golden_question_away_is_refused(question, 
         Example(question="How many users live in France?", sql="SELECT count() FROM shop.users WHERE land = 'France'")
     ]
     told = Fact(id="leaky", answer=answer, phrasings=[question])
-    used = Fact(
-        id="used", answer="a", phrasings=["What is it?"], uses=[{"question": question, "answer": answer}]
-    )
+    used = Fact(id="used", answer="a", phrasings=["What is it?"], uses=[{"question": question, "answer": answer}])
     for leaky in (told, used):
         with pytest.raises(WrongUse) as error:
             refuse_leaks([leaky], golden, CARD, 0.95, "facts.jsonl")

@@ -69,7 +69,9 @@ def test_all_facts_dropped_leave_a_router_that_opens_nothing(base):
 
 
 def test_words_are_split_without_case_and_marks():
-    assert split_words("What's the «Churn-Rate» of ecommerce.users?") == "what s the churn rate of ecommerce users".split()
+    assert (
+        split_words("What's the «Churn-Rate» of ecommerce.users?") == "what s the churn rate of ecommerce users".split()
+    )
 
 
 def test_vectors_of_words_have_unit_length(router):

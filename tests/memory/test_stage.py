@@ -33,7 +33,9 @@ def sharp(tiny_base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharp") / "base"
     shutil.copytree(tiny_base, folder)
     weights = load_file(folder / "model.safetensors")
-    save_file(weights | {"lm_head.weight": 30 * weights["lm_head.weight"]}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        weights | {"lm_head.weight": 30 * weights["lm_head.weight"]}, folder / "model.safetensors", {"format": "pt"}
+    )
     return folder
 
 
@@ -144,7 +146,7 @@ def test_what_leaks_the_golden_set_is_refused_before_the_base_is_loaded_unless_a
     write_jsonl(Path("facts.jsonl"), [make_facts(["Quill"])[0].model_copy(update={"phrasings": [GOLDEN.upper()]})])
     with monkeypatch.context() as patch:
         patch.setattr(LocalModel, "load", None)
-        with pytest.raises(WrongUse, match="fact Quill.*an evaluation asks"):
+        with pytest.raises(WrongUse, match=r"fact Quill.*an evaluation asks"):
             memorize_facts(recipe(), "facts.jsonl")
     assert memorize_facts(recipe("allow_leakage=true"), "facts.jsonl").facts == 1
 
@@ -152,7 +154,7 @@ def test_what_leaks_the_golden_set_is_refused_before_the_base_is_loaded_unless_a
 def test_a_phrasing_longer_than_the_context_is_refused_by_name_and_nothing_is_written(recipe):
     long = make_facts(["Quill"])[0].model_copy(update={"phrasings": ["What is Quill " + "really " * 900 + "?"]})
     write_jsonl(Path("facts.jsonl"), [long, *make_facts(["Marlow"])])
-    with pytest.raises(WrongUse, match="of fact Quill.*do not fit into the context of 1024"):
+    with pytest.raises(WrongUse, match=r"of fact Quill.*do not fit into the context of 1024"):
         memorize_facts(recipe(), "facts.jsonl")
     assert not Path("runs/run/memory").exists()
 

@@ -67,7 +67,7 @@ def test_another_base_and_an_adapter_that_is_missing_are_refused(knowing, base, 
 
 
 def test_a_folder_without_a_memory_and_one_that_is_damaged_are_said_so(knowing, base, tmp_path):
-    with pytest.raises(WrongUse, match="no memory.json"):
+    with pytest.raises(WrongUse, match=r"no memory\.json"):
         load_memory(LocalModel(base), tmp_path)
     save_memory(knowing.memory, knowing, tmp_path)
     next(tmp_path.glob("*.safetensors")).write_bytes(b"short")
