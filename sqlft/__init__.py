@@ -269,20 +269,23 @@ def ladder(
     return results
 
 
-def load(source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None) -> SqlModel:
+def load(
+    source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None, *, memory: bool = False
+) -> SqlModel:
     """Loads a model that answers questions with SQL.
 
     Args:
         source: A run, its folder or its adapter's folder; or a recipe or its path, which is the run's adapter where it
             has been trained, else the base.
         adapter: An adapter's folder to load instead.
+        memory: With the memory that `memorize` made beside it.
 
     Raises:
         SqlftError: The base cannot be loaded, or the adapter does not fit it; WrongUse where there is neither.
     """
     from sqlft.model import SqlModel
 
-    return SqlModel.load(source, adapter)
+    return SqlModel.load(source, adapter, memory)
 
 
 def _adapter(given: Path | str | None) -> Path | None:

@@ -189,8 +189,8 @@ def answers(monkeypatch):
     """Replaces the model: what it is loaded with, and SQL for questions that are not about the weather."""
     loaded = []
 
-    def load(recipe, adapter=None):
-        loaded.append((recipe, adapter))
+    def load(recipe, adapter=None, memory=False):
+        loaded.append((recipe, adapter, memory))
 
         def predict_many(questions):
             return [
@@ -208,10 +208,12 @@ def answers(monkeypatch):
 
 def test_predict_prints_a_query_a_question(run, answers, tmp_path):
     (tmp_path / "q.txt").write_text("third?\n\n")
-    code, out, _ = run("predict", TINY, "first?", "lora.r=8", "how many have a=b?", "--file", "q.txt", "--adapter", "a")
+    code, out, _ = run(
+        "predict", TINY, "first?", "lora.r=8", "how many have a=b?", "--file", "q.txt", "--adapter", "a", "--memory"
+    )
     assert (code, out) == (0, "SELECT 0\nSELECT 1\nSELECT 2\n")
-    ((recipe, adapter),) = answers
-    assert recipe.lora.r == 8 and adapter == Path("a")
+    ((recipe, adapter, memory),) = answers
+    assert recipe.lora.r == 8 and adapter == Path("a") and memory
 
 
 def test_predict_says_which_question_got_no_sql(run, answers):

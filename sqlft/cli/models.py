@@ -164,6 +164,7 @@ def predict(
     adapter: Annotated[
         Path | None, typer.Option(help="An adapter's folder; the run's own by default, else the base.")
     ] = None,
+    memory: Annotated[bool, typer.Option("--memory", help="With what `sqlft memorize` made beside it.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the SQL that answers questions. It is not run: `sqlft query` does that, behind its gate."""
@@ -176,7 +177,7 @@ def predict(
         raise WrongUse(
             Problem("QUESTION", "no question", "there is nothing to answer", "Write one in quotes, or --file FILE.")
         )
-    predictions = sqlft.load(load_recipe(recipe, overrides), adapter).predict_many(asked)
+    predictions = sqlft.load(load_recipe(recipe, overrides), adapter, memory=memory).predict_many(asked)
     if as_json:
         return print_json([prediction.model_dump() for prediction in predictions])
     missing = 0

@@ -97,9 +97,11 @@ def memorize_facts(
     check_facts([*(fact for fact in memory.facts.values() if fact.id not in given), *facts], str(file))
     memory.add([fact for fact in facts if fact.id not in memory.facts], _other_questions(recipe))
     new = [fact for fact in memory.facts.values() if fact.id not in memory.exact]
+    if not new:
+        return _summary(memory, folder, 0, Learned({}, [], 0, 0.0))
     lessons = make_lessons(
         memory,
-        # what a bank shares may have moved under the facts that were there: they are looked at, and mended, too
+        # what a bank shares may move under the facts that were there: they are looked at, and mended, too
         new if recipe.memory.shape == "experts" else list(memory.facts.values()),
         model.base.tokenizer,
         lambda question: render_chat(card, question, recipe.prompt),
@@ -127,8 +129,7 @@ def memorize_facts(
             keep=keep,
         )
     save_memory(memory, model, folder, name)
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    return Memorized(folder, len(memory.facts), len(memory.exact), len(new), size, learned)
+    return _summary(memory, folder, len(new), learned)
 
 
 def delete_facts(recipe: Recipe, names: Sequence[str], adapter: Path | None = None) -> Memory:
@@ -155,6 +156,11 @@ def write_facts(recipe: Recipe, out: Path) -> list[Fact]:
     check_facts(facts, str(recipe.schema_))
     write_jsonl(out, facts)
     return facts
+
+
+def _summary(memory: Memory, folder: Path, new: int, learned: Learned) -> Memorized:
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    return Memorized(folder, len(memory.facts), len(memory.exact), new, size, learned)
 
 
 def _load(recipe: Recipe, adapter: Path | None) -> LocalModel:

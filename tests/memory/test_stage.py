@@ -190,6 +190,9 @@ def test_facts_are_listed_and_deleted_through_the_api(recipe):
     assert {fact.id: exact for fact, exact in held} == dict.fromkeys(ANSWERS, True)
     assert [fact.id for fact, _ in sqlft.held_facts(recipe(), delete=["Quill"])] == ["Marlow", "Tessen", "Orrin"]
     assert answers(recipe(), ["Quill", "Marlow"])[0] != ANSWERS["Quill"]
+    said = sqlft.load(recipe(), memory=True).predict("Tell me Marlow's code.")
+    assert (said.text, said.facts) == (ANSWERS["Marlow"], ["Marlow"])
+    assert sqlft.load(recipe()).predict("Tell me Marlow's code.").facts is None
     with pytest.raises(WrongUse, match="none of that id"):
         sqlft.held_facts(recipe(), delete=["Quill"])
 
