@@ -20,6 +20,7 @@ from sqlft.card import Column, SchemaCard, Table
 from sqlft.dataset.grammar.query import literal, write_name
 from sqlft.dataset.grammar.words import plural, sentence, spoken
 from sqlft.memory.facts import Fact, Use, find_leaks
+from sqlft.memory.router import split_words
 from sqlft.records import Example
 
 USES = 4
@@ -66,13 +67,19 @@ def derive_facts(
 
 
 def _naming(named: Mapping[str, str], examples: Sequence[Example]) -> dict[str, list[Use]]:
-    """For each fact pairs whose question has its name in it, spread over the set."""
-    patterns = {key: re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE) for key, name in named.items()}
+    """For each fact pairs whose question has its name in it, spread over the set.
+
+    Left out are those in which another name claims some of the same words: 'purchase' in 'average purchase value'.
+    """
+    words = {key: {*split_words(name)} for key, name in named.items()}
     having: dict[str, list[Use]] = defaultdict(list)
     for example in examples:
-        names = [key for key, pattern in patterns.items() if pattern.search(example.question)]
-        for key in names if len(names) <= AT_ONCE else []:
-            having[key].append(Use(question=example.question, answer=example.sql))
+        said = {*split_words(example.question)}
+        found = {key: own for key, own in words.items() if own <= said}
+        widest = [key for key, own in found.items() if not any(own < other for other in found.values())]
+        for key in widest if len(widest) <= AT_ONCE else []:
+            if not any(found[other] & found[key] for other in widest if other != key):
+                having[key].append(Use(question=example.question, answer=example.sql))
     return {key: uses[:: max(1, len(uses) // USES)][:USES] for key, uses in having.items()}
 
 

@@ -75,7 +75,7 @@ def test_a_model_with_a_memory_is_asked_beside_itself_and_says_what_was_opened(
         find_memories(recipe, ["a"])
     for tuned in (False, True):
         memory = Memory.make(model.base.model, model.base.tokenizer, recipe.memory)
-        memory.add([Fact(id="spain", answer="ES", phrasings=["How many users are there in Spain?"])])
+        memory.add([Fact(id="spain", answer="ES", phrasings=["How many users are there in Spain?", "Count Spain."])])
         save_memory(memory, model, recipe.memory_dir(tuned), "a" if tuned else None)
     memories = find_memories(recipe, ["a"])
     assert list(memories) == ["base", "a"] and list(find_memories(recipe, ["a", "b"])) == ["base"]

@@ -6,10 +6,13 @@ import pytest
 import sqlglot
 
 from sqlft.card import Column, GlossaryTerm, Relation, SchemaCard, Table
-from sqlft.memory import check_facts
+from sqlft.inference.load import load_base
+from sqlft.memory import Memory, check_facts
 from sqlft.memory.derive import AT_ONCE, USES, derive_facts
 from sqlft.memory.facts import find_leaks, refuse_leaks
 from sqlft.memory.router import split_words
+from sqlft.recipe import Memory as MemorySection
+from sqlft.recipe import Model
 from sqlft.records import Example, read_examples
 
 SHOP = Path(__file__).parents[2] / "data" / "ecommerce"
@@ -90,6 +93,27 @@ def test_uses_are_taken_from_the_training_set_where_it_names_the_fact(card):
     assert len(uses) == USES and {use.answer for use in uses} <= {e.sql for e in seen}
     assert "SELECT 0" not in [use.answer for fact in facts.values() for use in fact.uses] and AT_ONCE < 5
     assert all("SELECT 20" not in use.answer for use in facts["metric revenue per user"].uses)
+
+
+def test_a_pair_in_which_a_longer_name_claims_the_words_is_no_use_of_the_shorter(card):
+    seen = [
+        Example(question="What is the average purchase value in 2021?", sql="SELECT 1"),
+        Example(question="How long is a session of mobile sessions?", sql="SELECT 2"),  # session and sessions are in it
+        Example(question="Which purchase was largest?", sql="SELECT 3"),
+    ]
+    facts = {fact.id: [use.answer for use in fact.uses] for fact in derive_facts(card, seen)}
+    assert facts["metric average purchase value"] == ["SELECT 1"] and facts["condition purchase"] == ["SELECT 3"]
+    assert "SELECT 2" not in [answer for answers in facts.values() for answer in answers]
+
+
+def test_every_question_of_a_derived_fact_opens_it_and_those_that_are_not_for_sql_open_nothing_else(facts, golden):
+    base = load_base(Model(quantization="none", dtype="float32"), str(SHOP.parent / "tiny-base"))
+    memory = Memory.make(base.model, base.tokenizer, MemorySection())
+    memory.add(list(facts.values()), [example.question for example in read_examples(SHOP / "seeds.jsonl")])
+    shut = [use.question for fact in facts.values() for use in fact.asked if fact.id not in memory.find(use.question)]
+    assert shut == []
+    opened = [name for example in golden for name in memory.find(example.question)]
+    assert opened and all(facts[name].uses for name in opened)
 
 
 def test_what_would_be_one_question_with_two_answers_is_one_fact_with_both():
