@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.memory_facts import Suite
-from benchmarks.memory_rivals import Method, Remembered, make_method, tokenize
+from benchmarks.memory_rivals import Method, Remembered, cpu_seconds, make_method, tokenize
 from sqlft.dataset.fold import fold_sql
 from sqlft.inference.load import Base
 from sqlft.memory import Use
@@ -29,9 +28,9 @@ def measure(name: str, base: Base, suite: Suite, seed: int, clock: float) -> dic
         clock: Seconds after which rivals stop; half as many for the second batch.
     """
     method = make_method(name, base, suite, seed)
-    began = time.perf_counter()
+    began = cpu_seconds()
     method.learn(suite.first, clock)
-    found: dict[str, Any] = {"seconds": time.perf_counter() - began, "stopped": method.stopped, "epochs": method.epochs}
+    found: dict[str, Any] = {"seconds": cpu_seconds() - began, "stopped": method.stopped, "epochs": method.epochs}
     found["bytes_a_fact"] = method.bytes / len(suite.first)
     for kind, uses in suite.asked.items():
         if kind != "second":

@@ -4,9 +4,9 @@
 
 Facts are random answers of invented entities, and SQL metrics of one schema; see benchmarks/memory_facts.py. Every
 answer that is counted is generated, greedily, as users get it. Rivals see the same questions and answers and stop when
-all of them are right, or after `--clock` seconds a fact, which the table says. What was measured is kept in
-runs/memory-tuning, so that a second call goes on; delete the folder to measure anew. `--quick` does one seed of 100
-facts: the lookup, LoRA of rank 32, and one expert a fact. `--full` adds 2,000 facts.
+all of them are right, or after `--clock` seconds a fact, which the table says; seconds are of CPU time. What was
+measured is kept in runs/memory-tuning, so that a second call goes on; delete the folder to measure anew. `--quick` does
+one seed of 100 facts: the lookup, LoRA of rank 32, and one expert a fact. `--full` adds 2,000 facts.
 
 | measure | what it is |
 |---|---|

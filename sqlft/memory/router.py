@@ -28,7 +28,7 @@ SAME = 0.8
 BOUNDS = (0.8, 0.95)
 """Between these the fitted threshold lies: a fact of three words may lose none of them."""
 
-NAMED = 0.6
+NAMED = 0.5
 """Share of a fact's weight, squared, that a name has which is enough by itself."""
 
 Embed = Callable[[str], Tensor]
