@@ -28,8 +28,8 @@ SAME = 0.8
 BOUNDS = (0.8, 0.95)
 """Between these the fitted threshold lies: a fact of three words may lose none of them."""
 
-NAMED = 0.5
-"""Share of a fact's weight, squared, that a name has which is enough by itself."""
+NAMED = 0.55
+"""Share of a fact's squared weights that a name has which is enough by itself: of two words as rare neither is."""
 
 Embed = Callable[[str], Tensor]
 
@@ -135,7 +135,8 @@ class Router:
     ) -> list[str]:
         """Facts whose own name, which nothing else has, is met, while the rest is said in words that no fact has.
 
-        'Its settlement cipher' may be the clearing code; 'its dispatch label' is not: other facts are about that.
+        A name must be spelled as it is. 'Its settlement cipher' may be the clearing code; 'its dispatch label' is not:
+        other facts are about that.
         """
         names = list(self.cores)
         owns = {names[n]: self._own(names[n], met, places) for n in (shares >= NAMED / 2).nonzero()[:, 0].tolist()}
@@ -143,7 +144,7 @@ class Router:
         able = {}
         for name, own in owns.items():
             core = self.cores[name]
-            alone = any(core[word] > self.rarest - math.log(3.5) for word in own)
+            alone = any(core[w] > self.rarest - math.log(3.5) and met[self._vocabulary[w]] > 0.99 for w in own)
             share = sum(core[word] ** 2 for word in own) / sum(weight**2 for weight in core.values())
             spare = sum(self._rarity(words[place]) for place in known - used - set(own.values()))
             lacking = sum(weight for word, weight in core.items() if word not in own)

@@ -41,3 +41,11 @@ def test_a_word_that_other_questions_have_is_no_name():
 def test_two_facts_are_found_in_one_question_and_a_name_beside_them():
     found = fitted().find("The clearing code of zora and the dispatch label of zorb, please, and zorc?")
     assert found[:2] == ["zora clearing code", "zorb dispatch label"]
+
+
+def test_of_two_words_that_nothing_else_has_neither_is_a_name():
+    router = Router(embed)
+    phrasings = {term: [f"What does {term} mean?", f"How is {term} defined?"] for term in ("net zora", "gross zorb")}
+    router.fit(phrasings, ["How many users are there?"] * 20)
+    assert router.find("What does gross zorc mean?") == []
+    assert router.find("Please spell out gross zorb") == ["gross zorb"]
