@@ -65,22 +65,23 @@ class PaperMemory(nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             width = model.config.hidden_size
-            self.layers = nn.ModuleList(Experts(count, retrieved, width) for _ in find_blocks(model))
+            self.banks = [Experts(count, retrieved, width) for _ in find_blocks(model)]
+        self.layers = nn.ModuleList(self.banks)
 
     @property
-    def router(self) -> list[nn.Parameter]:
+    def router(self) -> list[Tensor]:
         """What is trained in the first phase alone."""
-        return [p for layer in self.layers for p in (layer.query.weight, layer.keys)]  # type: ignore[union-attr,list-item]
+        return [weight for bank in self.banks for weight in (bank.query.weight, bank.keys)]
 
     @property
-    def experts(self) -> list[nn.Parameter]:
+    def experts(self) -> list[Tensor]:
         """What is trained in both; its gradients are sparse: experts that were not retrieved have none."""
-        return [p for layer in self.layers for p in (layer.down.weight, layer.up.weight)]  # type: ignore[union-attr,list-item]
+        return [weight for bank in self.banks for weight in (bank.down.weight, bank.up.weight)]
 
     @contextlib.contextmanager
     def beside(self, model: Any) -> Iterator[None]:
         """The model has the banks while this lasts."""
-        blocks = zip(find_blocks(model), self.layers, strict=True)
+        blocks = zip(find_blocks(model), self.banks, strict=True)
         hooks = [
             block.mlp.register_forward_hook(lambda _module, inputs, output, bank=bank: output + bank(inputs[0]))
             for block, bank in blocks
