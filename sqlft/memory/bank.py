@@ -29,12 +29,14 @@ class Rows:
         shape: Of one row: (layers, 2, rank, width), A and B of each layer.
         ids: Numbers of the rows that are kept, ascending.
         values: Those rows, (rows, *shape); a tensor, or an array that is mapped from a file and read row by row.
+        places: Where each of `ids` stands in `values`.
         changed: Rows that were written since, by number.
     """
 
     shape: tuple[int, int, int, int]
     ids: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
     values: Any = None
+    places: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
     changed: dict[int, Tensor] = field(default_factory=dict)
 
     def read(self, numbers: Sequence[int]) -> Tensor:
@@ -45,7 +47,7 @@ class Rows:
             if number in self.changed:
                 found[n] = self.changed[number]
             elif place < len(self.ids) and int(self.ids[place]) == number:
-                found[n] = torch.from_numpy(np.array(self.values[place]))
+                found[n] = torch.from_numpy(np.array(self.values[int(self.places[place])]))
             else:
                 found[n] = self._fresh(number)
         return found
@@ -57,10 +59,8 @@ class Rows:
         """Rows that are as if they had never been written."""
         gone = set(numbers)
         self.changed = {number: row for number, row in self.changed.items() if number not in gone}
-        keep = [place for place, number in enumerate(self.ids.tolist()) if number not in gone]
-        if len(keep) < len(self.ids):
-            self.values = np.stack([self.values[place] for place in keep]) if keep else None
-            self.ids = self.ids[keep]
+        keep = ~torch.isin(self.ids, torch.tensor(numbers, dtype=torch.long))
+        self.ids, self.places = self.ids[keep], self.places[keep]
 
     @property
     def numbers(self) -> list[int]:

@@ -7,6 +7,7 @@ experts work from the prompt's last token on, so that nothing before it changes.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -175,6 +176,22 @@ def _gather(memory: Memory, adam: _Adam, places: Sequence[list[int]], learn: boo
 
 def _read(model: Any, recall: Recall, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the answers' tokens, (rows, tokens), 0 where there is none; and where there is one."""
+    logits, targets, real = read_answers(model, rows, recall.beside(model))
+    chosen = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+    return chosen.masked_fill(~real, 0.0), real
+
+
+def read_answers(
+    model: Any, rows: Sequence[Row], beside: Any = None, through_prompt: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What a model expects at each token of given answers: (rows, tokens, vocabulary), what stands there, and where.
+
+    Args:
+        model: Llama-shaped.
+        rows: Prompts with their answers.
+        beside: A context in which the prompt's last token and the answer are read, and nothing before them.
+        through_prompt: Gradients reach what is trained through the prompt, too.
+    """
     device, start = next(model.parameters()).device, min(row.prefix for row in rows)
     if len({tuple(row.prompt[:start]) for row in rows}) > 1:
         start = 0
@@ -186,25 +203,18 @@ def _read(model: Any, recall: Recall, rows: Sequence[Row]) -> tuple[Tensor, Tens
     seen = torch.tensor([[0] * (wide - len(b)) + [1] * len(b) for b in before], device=device)
     mask = torch.cat([torch.ones(len(rows), start, dtype=torch.long, device=device), seen], 1)
     places = start + (seen.cumsum(1) - 1).clamp(min=0)
-    with torch.no_grad():
+    given: Any = {"past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
+    with torch.set_grad_enabled(through_prompt and torch.is_grad_enabled()):
         if start:
-            shared = torch.tensor([rows[0].prompt[:start]], device=device)
-            model(input_ids=shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            model(input_ids=torch.tensor([rows[0].prompt[:start]], device=device), **given)
             cache.batch_repeat_interleave(len(rows))
         if wide:
-            model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=places,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
+            model(input_ids=ids, attention_mask=mask, position_ids=places, **given)
     answers = torch.tensor([a + [0] * (long - len(a)) for a in after], device=device)
     targets = torch.tensor([r.completion + [0] * (long - len(r.completion)) for r in rows], device=device)
     real = torch.tensor([[True] * len(a) + [False] * (long - len(a)) for a in after], device=device)
     ends = torch.tensor([len(row.prompt) - 1 for row in rows], device=device)
-    with recall.beside(model):
+    with beside or contextlib.nullcontext():
         logits = model(
             input_ids=answers,
             attention_mask=torch.cat([mask, real.long()], 1),
@@ -212,5 +222,4 @@ def _read(model: Any, recall: Recall, rows: Sequence[Row]) -> tuple[Tensor, Tens
             past_key_values=cache,
             use_cache=True,
         ).logits
-    chosen = logits.float().log_softmax(-1).gather(-1, targets[..., None])[..., 0]
-    return chosen.masked_fill(~real, 0.0), real
+    return logits.float(), targets, real

@@ -28,6 +28,9 @@ SAME = 0.8
 BOUNDS = (0.8, 0.95)
 """Between these the fitted threshold lies: a fact of three words may lose none of them."""
 
+NAMED = 0.55
+"""Share of a fact's squared weights that a name has which is enough by itself: of two words as rare neither is."""
+
 Embed = Callable[[str], Tensor]
 
 
@@ -120,13 +123,39 @@ class Router:
         open_ = [n for n in range(len(names)) if shares[n] >= self.threshold]
         weight = [sum(core.values()) for core in self.cores.values()]
         for n in sorted(open_, key=lambda n: (-float(shares[n]) * weight[n], n)):
-            core = self.cores[names[n]]
-            own = {word: places[self._vocabulary[word]] for word in core}
-            new = sum(core[word] for word, place in own.items() if place not in used)
+            own = self._own(names[n], met, places)
+            new = sum(self.cores[names[n]][word] for word, place in own.items() if place not in used)
             if new >= 0.5 * weight[n] and len(found) < most:
                 found.append(names[n])
                 used |= set(own.values())
-        return found
+        return found + self._find_named(words, met, places, shares, used)[: most - len(found)]
+
+    def _find_named(
+        self, words: Sequence[str], met: Tensor, places: Sequence[int], shares: Tensor, used: set[int]
+    ) -> list[str]:
+        """Facts whose own name, which nothing else has, is met, while the rest is said in words that no fact has.
+
+        A name must be spelled as it is. 'Its settlement cipher' may be the clearing code; 'its dispatch label' is not:
+        other facts are about that.
+        """
+        names = list(self.cores)
+        owns = {names[n]: self._own(names[n], met, places) for n in (shares >= NAMED / 2).nonzero()[:, 0].tolist()}
+        known = {places[n] for n in met.nonzero()[:, 0].tolist()}
+        able = {}
+        for name, own in owns.items():
+            core = self.cores[name]
+            alone = any(core[w] > self.rarest - math.log(3.5) and met[self._vocabulary[w]] > 0.99 for w in own)
+            share = sum(core[word] ** 2 for word in own) / sum(weight**2 for weight in core.values())
+            spare = sum(self._rarity(words[place]) for place in known - used - set(own.values()))
+            lacking = sum(weight for word, weight in core.items() if word not in own)
+            if alone and share >= NAMED and 2 * spare < lacking and not used & set(own.values()):
+                able[name] = set(own.values())
+        return [name for name, own in able.items() if not any(own & able[other] for other in able if other != name)]
+
+    def _own(self, name: str, met: Tensor, places: Sequence[int]) -> dict[str, int]:
+        """The words of a fact that a question has, and where it has them."""
+        numbers = {word: self._vocabulary[word] for word in self.cores[name]}
+        return {word: places[n] for word, n in numbers.items() if met[n] > 0}
 
     def _core(self, phrasings: list[str]) -> dict[str, float]:
         texts = [set(split_words(phrasing)) for phrasing in phrasings]

@@ -60,7 +60,7 @@ def save_memory(memory: Memory, model: LocalModel, folder: Path, adapter: str | 
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"experts-{uuid.uuid4().hex[:12]}.safetensors"
-    _write_rows(memory.rows, file)
+    write_rows(memory.rows, file)
     shape = memory.shape
     manifest = _Manifest(
         base=model.base.name,
@@ -86,7 +86,7 @@ def save_memory(memory: Memory, model: LocalModel, folder: Path, adapter: str | 
         out.flush()
         os.fsync(out.fileno())
     partial.replace(folder / "memory.json")
-    memory.rows = _map_rows(memory.rows.shape, file)
+    memory.rows = map_rows(memory.rows.shape, file)
     for old in folder.glob("experts-*.safetensors"):
         if old != file:
             old.unlink()
@@ -115,7 +115,7 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
         shape = ProductKeys(manifest.side, manifest.retrieved, taken=taken)
     embed = make_embed(model.base.model, model.base.tokenizer)
     router = Router(embed, manifest.threshold, manifest.rarity, manifest.rarest, manifest.cores)
-    rows = _map_rows(manifest.row, folder / manifest.experts)
+    rows = map_rows(manifest.row, folder / manifest.experts)
     facts = {fact.id: fact for fact in manifest.facts}
     model.memory = Memory(facts, router, shape, rows, manifest.layers, manifest.most, set(manifest.exact))
     return model.memory
@@ -145,7 +145,7 @@ def _hash_adapter(folder: Path) -> str:
     return hash_file(next(folder.glob("adapter_model.*")))
 
 
-def _write_rows(rows: Rows, file: Path) -> None:
+def write_rows(rows: Rows, file: Path) -> None:
     """safetensors, written some rows at a time: a bank may be larger than memory."""
     numbers = rows.numbers
     size = 4 * math.prod(rows.shape) * len(numbers)
@@ -169,7 +169,12 @@ def _write_rows(rows: Rows, file: Path) -> None:
         os.fsync(out.fileno())
 
 
-def _map_rows(shape: tuple[int, int, int, int], file: Path) -> Rows:
+def map_rows(shape: tuple[int, int, int, int], file: Path) -> Rows:
+    """The rows in a file, mapped.
+
+    Raises:
+        WrongUse: The file is missing or cut short.
+    """
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
@@ -184,4 +189,4 @@ def _map_rows(shape: tuple[int, int, int, int], file: Path) -> Rows:
         raise WrongUse(
             Problem(str(file), "memory", "its experts are missing or cut short", "Memorize anew.")
         ) from error
-    return Rows(shape, torch.from_numpy(np.array(ids)), values)
+    return Rows(shape, torch.from_numpy(np.array(ids)), values, torch.arange(count))

@@ -7,7 +7,7 @@ from sqlft.inference import LocalModel
 from sqlft.inference.load import load_base
 from sqlft.memory import load_memory, save_memory
 from sqlft.memory.bank import Rows
-from sqlft.memory.store import _map_rows, _write_rows
+from sqlft.memory.store import map_rows, write_rows
 from sqlft.problems import WrongUse
 from sqlft.recipe import Model as ModelSection
 from tests.memory.conftest import ANSWERS, ask, learn, make_facts
@@ -81,11 +81,25 @@ def test_a_folder_without_a_memory_and_one_that_is_damaged_are_said_so(knowing, 
 def test_a_mapped_bank_reads_only_the_rows_that_are_asked_for(tmp_path):
     rows = Rows((1, 2, 1, 4))
     rows.write(range(0, 9000, 3), torch.arange(3000.0)[:, None, None, None, None].expand(-1, 1, 2, 1, 4))
-    _write_rows(rows, tmp_path / "bank")
-    mapped = _map_rows(rows.shape, tmp_path / "bank")
+    write_rows(rows, tmp_path / "bank")
+    mapped = map_rows(rows.shape, tmp_path / "bank")
     assert mapped.read([8997, 3])[:, 0, 0, 0, 0].tolist() == [2999.0, 1.0]
     assert mapped.read([4])[:, 0, 1].abs().max() == 0  # never written: it adds nothing
     assert type(mapped.values).__name__ == "memmap"
+
+
+def test_rows_that_are_dropped_from_a_mapped_bank_are_gone_and_it_stays_mapped(tmp_path):
+    rows = Rows((1, 2, 1, 4))
+    rows.write(range(10), torch.arange(10.0)[:, None, None, None, None].expand(-1, 1, 2, 1, 4))
+    write_rows(rows, tmp_path / "bank")
+    mapped = map_rows(rows.shape, tmp_path / "bank")
+    mapped.drop([2, 7, 99])
+    assert mapped.numbers == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert mapped.read([9, 3])[:, 0, 1, 0, 0].tolist() == [9.0, 3.0]
+    assert mapped.read([7])[:, 0, 1].abs().max() == 0
+    assert type(mapped.values).__name__ == "memmap"
+    write_rows(mapped, tmp_path / "again")
+    assert map_rows(rows.shape, tmp_path / "again").read([9, 3])[:, 0, 1, 0, 0].tolist() == [9.0, 3.0]
 
 
 def test_a_memory_beside_an_adapter_belongs_to_it(base, tmp_path):
