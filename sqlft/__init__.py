@@ -1,8 +1,8 @@
 """Fine-tune an open-weights model into the SQL analyst of one ClickHouse database.
 
-The command line's work as functions, for notebooks and programs: `plan`, `build`, `train`, `evaluate`, `ladder`,
-`load`. Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is imported when it
-is called.
+The command line's work as functions, for notebooks and programs: `plan`, `build`, `train`, `memorize`, `evaluate`,
+`ladder`, `load`. Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is
+imported when it is called.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from sqlft.dataset.harvest import ImportReport, LogFilter
     from sqlft.dataset.written import Confirm, Estimate
     from sqlft.evaluation import Results
+    from sqlft.memory import Fact
+    from sqlft.memory.stage import Memorized
     from sqlft.model import SqlModel
     from sqlft.planning import Plan
     from sqlft.progress import Stages
     from sqlft.recipe import Recipe
     from sqlft.training import TrainingRun
 
-__all__ = ["build", "evaluate", "ladder", "load", "plan", "train"]
+__all__ = ["build", "evaluate", "ladder", "load", "memorize", "plan", "train"]
 
 
 def plan(
@@ -166,6 +168,45 @@ def train(recipe: Recipe | Path | str, overrides: Sequence[str] = (), *, resume:
         return train_adapter(recipe, resume=resume, progress=line)
 
 
+def memorize(
+    recipe: Recipe | Path | str, facts: Path | str, adapter: Path | str | None = None, overrides: Sequence[str] = ()
+) -> Memorized:
+    """Has the base, or an adapter of it, recall facts word for word, and changes no other answer.
+
+    Args:
+        recipe: A recipe, or the path of one.
+        facts: Facts, question/SQL pairs or a glossary, as JSONL; `sqlft facts` derives some from the schema card.
+        adapter: An adapter's folder or a run's name to make the memory beside; the base alone by default.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+
+    Raises:
+        SqlftError: As `sqlft memorize` would say it; WrongUse where the facts, or the memory that is there, cannot be.
+    """
+    from sqlft.memory.stage import memorize_facts
+    from sqlft.progress import Stages
+
+    with Stages() as stages:
+        return memorize_facts(_recipe(recipe, overrides), facts, _adapter(adapter), stages)
+
+
+def held_facts(
+    recipe: Recipe, adapter: Path | str | None = None, *, delete: Sequence[str] = ()
+) -> list[tuple[Fact, bool]]:
+    """The facts that a run's memory holds, and whether each is recalled exactly, after some were taken out.
+
+    Raises:
+        WrongUse: There is no memory, or no such fact in it.
+    """
+    from sqlft.memory.stage import delete_facts
+    from sqlft.memory.store import list_facts
+
+    beside = _adapter(adapter)
+    if delete:
+        delete_facts(recipe, delete, beside)
+    held, exact = list_facts(recipe.memory_dir(bool(beside)))
+    return [(fact, fact.id in exact) for fact in held]
+
+
 def evaluate(
     recipe: Recipe | Path | str,
     adapters: Sequence[Path | str] = (),
@@ -193,17 +234,21 @@ def evaluate_each(
     overrides: Sequence[str] = (),
     *,
     baseline: Path | str | None = None,
+    memory: bool = False,
 ) -> list[Results]:
     """`evaluate` on several sets of questions, for which the base is loaded once.
 
-    `baseline` is an earlier run, or a folder of one of its evaluations, that the answers are compared with.
+    `baseline` is an earlier run, or a folder of one of its evaluations, that the answers are compared with. With
+    `memory` what `memorize` made is asked too.
     """
     from sqlft.evaluation import evaluate_each as evaluate_sets
     from sqlft.progress import Stages
     from sqlft.report import write_report, write_tables
 
     with Stages() as stages:
-        found = evaluate_sets(_recipe(recipe, overrides), adapters, on, progress=stages, baseline=baseline)
+        found = evaluate_sets(
+            _recipe(recipe, overrides), adapters, on, progress=stages, baseline=baseline, memory=memory
+        )
     for results in found:
         write_report(results)
         write_tables(results)
@@ -245,20 +290,29 @@ def ladder(
     return results
 
 
-def load(source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None) -> SqlModel:
+def load(
+    source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None, *, memory: bool = False
+) -> SqlModel:
     """Loads a model that answers questions with SQL.
 
     Args:
         source: A run, its folder or its adapter's folder; or a recipe or its path, which is the run's adapter where it
             has been trained, else the base.
         adapter: An adapter's folder to load instead.
+        memory: With the memory that `memorize` made beside it.
 
     Raises:
         SqlftError: The base cannot be loaded, or the adapter does not fit it; WrongUse where there is neither.
     """
     from sqlft.model import SqlModel
 
-    return SqlModel.load(source, adapter)
+    return SqlModel.load(source, adapter, memory)
+
+
+def _adapter(given: Path | str | None) -> Path | None:
+    from sqlft.evaluation.adapters import name_adapters
+
+    return next(iter(name_adapters([given]).values())) if given else None
 
 
 def _confirm(stages: Stages, yes: bool) -> Confirm:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlft.card import SchemaCard
 from sqlft.inference import LocalModel, predict
+from sqlft.memory import load_memory
 from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.recipe import Recipe, load_recipe
 from sqlft.records import Example, Prediction
@@ -22,14 +23,19 @@ class SqlModel:
         adapter: The adapter's folder; None for the base alone.
     """
 
-    def __init__(self, recipe: Recipe, adapter: Path | None) -> None:
+    def __init__(self, recipe: Recipe, adapter: Path | None, memory: bool = False) -> None:
         self.recipe = recipe
         self.adapter = adapter
         self._card = SchemaCard.load(recipe.schema_)
         self._local = LocalModel.load(recipe.model, recipe.base, {"adapter": adapter} if adapter else None)
+        self._memory = memory
+        if memory:
+            load_memory(self._local, recipe.memory_dir(bool(adapter)))
 
     @classmethod
-    def load(cls, source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None) -> SqlModel:
+    def load(
+        cls, source: TrainingRun | Recipe | Path | str, adapter: Path | str | None = None, memory: bool = False
+    ) -> SqlModel:
         """Loads what `source` names; see `sqlft.load`."""
         if isinstance(source, TrainingRun):
             source = source.folder
@@ -37,8 +43,8 @@ class SqlModel:
         own = recipe.run_dir / "adapter"
         if not isinstance(source, Recipe) and (folder := Path(source)).is_dir():
             own = folder if (folder / "adapter_config.json").is_file() else folder / "adapter"
-            return cls(recipe, Path(adapter or own))
-        return cls(recipe, Path(adapter) if adapter else own if own.is_dir() else None)
+            return cls(recipe, Path(adapter or own), memory)
+        return cls(recipe, Path(adapter) if adapter else own if own.is_dir() else None, memory)
 
     def predict(self, question: str) -> Prediction:
         """The model's answer: its text, the SQL in it, tokens and time."""
@@ -53,7 +59,16 @@ class SqlModel:
         generation = self.recipe.generation.model_copy(update={"samples": 1})
         examples = [Example(id=str(number), question=question, sql="") for number, question in enumerate(questions, 1)]
         name = "adapter" if self.adapter else None
-        return predict(self._local, examples, self._card, self.recipe.prompt, generation, name, seed=self.recipe.seed)
+        return predict(
+            self._local,
+            examples,
+            self._card,
+            self.recipe.prompt,
+            generation,
+            name,
+            memory=self._memory,
+            seed=self.recipe.seed,
+        )
 
     def sql(self, question: str) -> str:
         """The SQL that answers a question. It is not run, and not to be trusted: run it through `sqlft query`.

@@ -126,6 +126,8 @@ class Prediction(Record):
         earlier: The attempts that reflection gave up, in order.
         votes: Samples whose result was that of `sql`, where several were drawn.
         dollars: What all attempts cost; None where no price is known.
+        facts: Ids of the facts that a memory opened for the question, an empty list where its gate stayed shut; None
+            where no memory was asked.
     """
 
     id: str
@@ -140,6 +142,7 @@ class Prediction(Record):
     earlier: list[Attempt] = Field(default_factory=list)
     votes: int | None = None
     dollars: float | None = None
+    facts: list[str] | None = None
     stopped: bool = Field(True, description="ended with the end token, not at max_new_tokens")
 
 

@@ -19,8 +19,8 @@ from tests.evaluation.made import plain
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
 COMMANDS = (
-    "init check plan build import-log import lint train evaluate ladder diagnose improve predict score query demo shop "
-    "recipe version"
+    "init check plan build import-log import lint train facts memorize evaluate ladder diagnose improve predict score "
+    "query demo shop recipe version"
 ).split()
 
 
@@ -189,8 +189,8 @@ def answers(monkeypatch):
     """Replaces the model: what it is loaded with, and SQL for questions that are not about the weather."""
     loaded = []
 
-    def load(recipe, adapter=None):
-        loaded.append((recipe, adapter))
+    def load(recipe, adapter=None, memory=False):
+        loaded.append((recipe, adapter, memory))
 
         def predict_many(questions):
             return [
@@ -208,10 +208,12 @@ def answers(monkeypatch):
 
 def test_predict_prints_a_query_a_question(run, answers, tmp_path):
     (tmp_path / "q.txt").write_text("third?\n\n")
-    code, out, _ = run("predict", TINY, "first?", "lora.r=8", "how many have a=b?", "--file", "q.txt", "--adapter", "a")
+    code, out, _ = run(
+        "predict", TINY, "first?", "lora.r=8", "how many have a=b?", "--file", "q.txt", "--adapter", "a", "--memory"
+    )
     assert (code, out) == (0, "SELECT 0\nSELECT 1\nSELECT 2\n")
-    ((recipe, adapter),) = answers
-    assert recipe.lora.r == 8 and adapter == Path("a")
+    ((recipe, adapter, memory),) = answers
+    assert recipe.lora.r == 8 and adapter == Path("a") and memory
 
 
 def test_predict_says_which_question_got_no_sql(run, answers):
@@ -245,7 +247,7 @@ def test_ladder_hands_on_what_it_was_told_and_prints_json(run, monkeypatch):
 def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp_path):
     asked = []
 
-    def evaluate_each(recipe, adapters, on, baseline):
+    def evaluate_each(recipe, adapters, on, baseline, memory):
         asked.append((recipe.name, adapters, on, recipe.evaluation.stress))
         return [plain({"base": "m"}, on=name) for name in on]
 
@@ -282,7 +284,7 @@ def test_evaluate_asks_a_server_where_it_is_given_one(run, monkeypatch):
 def test_evaluate_is_a_gate_for_continuous_integration(run, monkeypatch):
     given = []
 
-    def evaluate_each(recipe, adapters, on, baseline):
+    def evaluate_each(recipe, adapters, on, baseline, memory):
         given.append(baseline)
         return [plain({"base": "xxxx", "tuned": "mmmx"}, on=name) for name in on]
 
@@ -407,3 +409,61 @@ def test_questions_that_are_not_utf_8_are_wrong_use(run, answers):
 def test_words_that_a_query_would_not_look_at_are_refused(run):
     code, _, err = run("query", "SELECT", "1", "--dsn", "chdb://memory")
     assert code == 2 and "quotes" in err
+
+
+def test_facts_are_derived_and_counted(run, tmp_path):
+    code, out, _ = run("facts", TINY, "--out", "facts.jsonl", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["facts"] == (tmp_path / "facts.jsonl").read_text().count("\n") > 50
+    assert found["phrasings"] >= 3 * found["facts"]
+
+
+def test_memorize_exits_with_1_and_names_the_facts_that_did_not_get_there(run, monkeypatch):
+    from sqlft.memory import Learned
+    from sqlft.memory.stage import Memorized
+
+    given = []
+
+    def memorize(recipe, facts, adapter):
+        given.append((recipe.memory.epochs, str(facts), adapter))
+        missing = {} if recipe.memory.epochs > 1 else {"term buyer": 0.41}
+        return Memorized(Path("runs/x"), 4, 4 - len(missing), 2, 8000, Learned(missing, [], 7, 1.5))
+
+    monkeypatch.setattr(sqlft, "memorize", memorize)
+    code, out, err = run("memorize", TINY, "--facts", "f.jsonl", "--adapter", "a")
+    assert code == 0 and err == "" and "2,000" in out and "epochs" in out
+    code, out, err = run("memorize", TINY, "memory.epochs=1", "--facts", "f.jsonl", "--json")
+    assert (code, json.loads(out)["missing"]) == (1, {"term buyer": "the least sure token of an answer has 0.41"})
+    code, _, err = run("memorize", TINY, "memory.epochs=1", "--facts", "f.jsonl")
+    assert code == 1 and "not recalled with margin: term buyer: the least sure token" in err
+    assert given[0] == (60, "f.jsonl", "a") and given[1] == (1, "f.jsonl", None)
+
+
+@pytest.mark.parametrize("options", [[], ["--list", "--delete", "a"], ["--facts", "f", "--list"]])
+def test_memorize_does_one_thing_at_a_time(run, options):
+    code, _, err = run("memorize", TINY, *options)
+    assert code == 2 and "exactly one of them" in err
+
+
+def test_held_facts_are_listed_and_deleted(run, monkeypatch):
+    from sqlft.memory import Fact
+
+    asked = []
+
+    def held_facts(recipe, adapter, delete):
+        asked.append((adapter, delete))
+        return [
+            (Fact(id="a", answer="42", phrasings=["What?"]), True),
+            (Fact(id="b", answer="7", phrasings=["?"]), False),
+        ]
+
+    monkeypatch.setattr(sqlft, "held_facts", held_facts)
+    code, out, _ = run("memorize", TINY, "--list")
+    assert code == 0 and "42" in out and "7 (not exact)" in out
+    found = json.loads(run("memorize", TINY, "--delete", "x", "--delete", "y", "--adapter", "n", "--json")[1])
+    assert [fact["exact"] for fact in found] == [True, False] and asked[1] == ("n", ["x", "y"])
+
+
+def test_listing_a_memory_that_is_not_there_is_wrong_use(run):
+    code, _, err = run("memorize", TINY, "--list")
+    assert code == 2 and "there is no memory.json" in err

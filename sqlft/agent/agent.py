@@ -189,5 +189,6 @@ class Agent:
             earlier=[Attempt(sql=found.sql, fault=found.fault) for found in rounds if found is not best],
             votes=best.votes if self.way.samples > 1 else None,
             dollars=None if None in prices else sum(price or 0.0 for price in prices),
+            facts=best.chosen.facts,
             stopped=best.chosen.stopped,
         )

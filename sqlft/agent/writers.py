@@ -52,12 +52,20 @@ class LocalWriter:
         recipe: Its model, date and seed.
         adapter: An adapter's name and folder; None for the base alone.
         load: Loads the base with that adapter among others; called when there is something to write.
+        memory: The folder of a memory that was made beside it.
     """
 
-    def __init__(self, recipe: Recipe, adapter: tuple[str, Path] | None, load: Callable[[], LocalModel]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        adapter: tuple[str, Path] | None,
+        load: Callable[[], LocalModel],
+        memory: Path | None = None,
+    ) -> None:
         folder = base_folder(recipe.model, recipe.base)
         self._tokenizer, self._context = load_tokenizer(folder), load_context(folder)
         self._recipe, self._load, self._adapter = recipe, load, adapter[0] if adapter else None
+        self._memory = memory
         weights = sorted(adapter[1].glob("adapter_*")) if adapter else []
         self.identity = {
             "base": hash_base(folder),
@@ -66,6 +74,8 @@ class LocalWriter:
             "date": str(recipe.prompt.date),
             "adapter": [hash_file(file) for file in weights],
             "seed": recipe.seed,
+            # names the file of its experts, which each save gives a name of its own
+            **({"memory": hash_file(memory / "memory.json")} if memory else {}),
         }
 
     def write(self, chats: Sequence[Chat], generation: Generation, keep: Keep) -> None:
@@ -77,7 +87,12 @@ class LocalWriter:
 
         one = generation.model_copy(update={"batch_size": max(1, generation.batch_size // generation.samples)})
         date, seed = self._recipe.prompt.date, self._recipe.seed
-        self._load().generate(chats, one, date, adapter=self._adapter, seed=seed, keep=read_once)
+        model, adapter = self._load(), self._adapter
+        if self._memory:
+            from sqlft.memory import load_memory
+
+            load_memory(model, self._memory)
+        model.generate(chats, one, date, adapter=adapter, memory=bool(self._memory), seed=seed, keep=read_once)
 
     def fits(self, chat: Chat, generation: Generation) -> bool:
         """Whether the chat leaves room for an answer."""

@@ -60,6 +60,7 @@ def evaluate(
     fail_under: Annotated[
         float | None, typer.Option(min=0, max=1, help="Exit 1 where an adapter (or the base alone) has less right.")
     ] = None,
+    memory: Annotated[bool, typer.Option("--memory", help="Ask what `sqlft memorize` made, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the base and its adapters. The same questions, one table, report.html."""
@@ -72,7 +73,7 @@ def evaluate(
     adapters: list[Any] = list(adapter or [])
     if not adapters and (parsed.run_dir / "adapter").is_dir():
         adapters = [parsed.run_dir / "adapter"]
-    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"], baseline=baseline)
+    found = sqlft.evaluate_each(parsed, adapters, on or ["golden"], baseline=baseline, memory=memory)
     if as_json:
         print_json([{"folder": str(r.folder), **r.model_dump(mode="json", exclude={"questions"})} for r in found])
     else:
@@ -170,6 +171,7 @@ def predict(
     adapter: Annotated[
         Path | None, typer.Option(help="An adapter's folder; the run's own by default, else the base.")
     ] = None,
+    memory: Annotated[bool, typer.Option("--memory", help="With what `sqlft memorize` made beside it.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the SQL that answers questions. It is not run: `sqlft query` does that, behind its gate."""
@@ -182,7 +184,7 @@ def predict(
         raise WrongUse(
             Problem("QUESTION", "no question", "there is nothing to answer", "Write one in quotes, or --file FILE.")
         )
-    predictions = sqlft.load(load_recipe(recipe, overrides), adapter).predict_many(asked)
+    predictions = sqlft.load(load_recipe(recipe, overrides), adapter, memory=memory).predict_many(asked)
     if as_json:
         return print_json([prediction.model_dump() for prediction in predictions])
     missing = 0

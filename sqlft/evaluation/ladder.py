@@ -18,6 +18,7 @@ from sqlft.card import SchemaCard
 from sqlft.database import Gate
 from sqlft.dataset.journal import Journal
 from sqlft.evaluation.adapters import name_adapters, training_files
+from sqlft.evaluation.memories import hash_memories, is_whole
 from sqlft.evaluation.pipeline import (
     Progress,
     ask_gold,
@@ -83,22 +84,23 @@ def climb(
         adapter_of = {step.name: folder for step in steps if "adapter" in step.step for folder in folders.values()}
         settings = read_settings(recipe, card, path, folders, gate.sandbox, limit)
         settings |= {"agent": recipe.agent.model_dump(mode="json"), "ladder": [s.model_dump() for s in steps]}
+        settings |= hash_memories(_memory_of(step.step, recipe) for step in steps)
         results = conclude(recipe, card, asked, answers, folders, adapter_of, notes, settings)
     results.save(place)
     return results
 
 
 def choose_steps(recipe: Recipe, adapter: bool) -> list[Step]:
-    """The recipe's steps; all that there are, where it names none and as far as there is an adapter.
+    """The recipe's steps; all that there are, where it names none and as far as there are an adapter and a memory.
 
     Raises:
-        WrongUse: A step is named twice, or wants an adapter that is not there.
+        WrongUse: A step is named twice, or wants an adapter or a memory that is not there.
     """
     where = recipe.where("evaluation", "ladder")
     steps = recipe.evaluation.ladder
     if not steps:
         names = [name for name in get_args(StepName) if adapter or "adapter" not in name]
-        return [Step(step=name) for name in names]
+        return [Step(step=name) for name in names if _has_memory(name, recipe)]
     problems = [
         Problem(where, f"step {name}", "it stands there more than once", "Write it once.")
         for name, times in Counter(step.name for step in steps).items()
@@ -109,9 +111,26 @@ def choose_steps(recipe: Recipe, adapter: bool) -> list[Step]:
         for step in steps
         if "adapter" in step.step and not adapter
     ]
+    problems += [
+        Problem(
+            where, f"step {step.name}", "there is no memory", "Make it with `sqlft memorize`, or leave the step out."
+        )
+        for step in steps
+        if not _has_memory(step.step, recipe)
+    ]
     if problems:
         raise WrongUse(problems)
     return steps
+
+
+def _memory_of(step: StepName, recipe: Recipe) -> Path | None:
+    """Where the memory lies that a step asks; None for one that asks none."""
+    return recipe.memory_dir("adapter" in step) if "memory" in step.split("+") else None
+
+
+def _has_memory(step: StepName, recipe: Recipe) -> bool:
+    folder = _memory_of(step, recipe)
+    return folder is None or is_whole(folder)
 
 
 def way_of(step: StepName, recipe: Recipe) -> Way:
@@ -144,11 +163,13 @@ def _ask(
     questions = {example.id: example.question for example in examples}
 
     @cache
-    def local(tuned: bool) -> Writer:
-        return LocalWriter(recipe, next(iter(folders.items())) if tuned else None, load)
+    def local(tuned: bool, memory: Path | None) -> Writer:
+        return LocalWriter(recipe, next(iter(folders.items())) if tuned else None, load, memory)
 
     writers: list[Writer] = [
-        EndpointWriter(recipe, step.model, step.base_url) if step.model else local("adapter" in step.step)
+        EndpointWriter(recipe, step.model, step.base_url)
+        if step.model
+        else local("adapter" in step.step, _memory_of(step.step, recipe))
         for step in steps
     ]
     greedy = recipe.generation.model_copy(update={"samples": 1})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlft.card import SchemaCard
 from sqlft.comparison import Gold
@@ -17,6 +18,7 @@ from sqlft.evaluation.cautions import cautions, leakage_banner
 from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.figures import figures
 from sqlft.evaluation.judge import check_judge, judge_answers
+from sqlft.evaluation.memories import ask_memories, find_memories, hash_memories, with_memory
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results
 from sqlft.evaluation.scoring import check_gold, score_samples, settle
@@ -68,10 +70,12 @@ def evaluate_each(
     limit: int | None = None,
     progress: Progress | None = None,
     baseline: Path | str | None = None,
+    memory: bool = False,
 ) -> list[Results]:
     """`evaluate` on several sets of questions, for which the base is loaded once.
 
     `baseline` is an earlier run, or one of its evaluations: what was found is compared with it, question by question.
+    With `memory`, base and adapter are asked once more, each with the memory that the run has made beside it.
     """
     tell = progress or (lambda stage, done, of, note: None)
     sets = [(name, *read_questions(recipe, name, limit)) for name in on]
@@ -83,6 +87,10 @@ def evaluate_each(
     if recipe.evaluation.judge:
         check_judge(recipe.evaluation.judge)
     folders = name_adapters(adapters)
+    if memory and recipe.evaluation.endpoint:
+        raise WrongUse(Problem("--memory", "on a server", "a memory works in the local model alone", "Leave one out."))
+    memories = find_memories(recipe, list(folders)) if memory else {}
+    adapter_of = folders | {with_memory(own): folders[own] for own in memories if own in folders}
     card = SchemaCard.load(recipe.schema_)
     every = []
     with open_database(recipe, card) as gate:
@@ -91,6 +99,9 @@ def evaluate_each(
         model = open_server(recipe, card, folders, sets[0][2], tell) or load_model(recipe, folders, tell)
         for of, (name, _, examples), earlier in zip(asked, sets, baselines, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
+            if memories:
+                asking = partial(_asking, tell, len(examples), name)
+                predictions |= ask_memories(cast("LocalModel", model), memories, recipe, card, examples, asking)
             answers = of.score(gate, predictions, tell)
             unjudged = []
             if recipe.evaluation.stress:
@@ -106,8 +117,8 @@ def evaluate_each(
                         unjudged.append(f"{judged} was not judged: {why}")
             notes = [*gate.warnings, *model.warnings]
             settings = read_settings(recipe, card, of.path, folders, gate.sandbox, limit)
-            settings["engine"] = recipe.evaluation.engine
-            results = conclude(recipe, card, of, answers, folders, folders, notes, settings)
+            settings |= {"engine": recipe.evaluation.engine} | hash_memories(memories.values())
+            results = conclude(recipe, card, of, answers, folders, adapter_of, notes, settings)
             results.warnings += [*suspicions(results.models), *unjudged]
             if earlier:
                 compare_with(results, earlier)
@@ -249,3 +260,7 @@ def advance(tell: Progress, stage: str, of: int) -> Callable[[int], None]:
         tell(stage, done, of, "")
 
     return more_done
+
+
+def _asking(tell: Progress, of: int, on: str, model: str) -> Callable[[int], None]:
+    return advance(tell, f"answers of {model}, {on}", of)

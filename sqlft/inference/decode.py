@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -28,6 +28,14 @@ _SHARING = ("llama", "mistral", "qwen2", "qwen3")
 _SPARSE = 0.75
 """Share of a batch's rows below which those that have ended are taken out, which copies the cache."""
 _NAME = "sqlft_shared_prefix"
+
+
+class Recall(Protocol):
+    """What a memory adds to a model for the rows of a batch. See `sqlft.memory.recall`."""
+
+    def take(self, rows: Tensor) -> None: ...
+
+    def beside(self, model: Any) -> contextlib.AbstractContextManager[None]: ...
 
 
 def can_share(model: Any) -> bool:
@@ -53,6 +61,7 @@ def decode(
     generation: Generation,
     pad: int,
     ends: set[int],
+    recall: Recall | None = None,
 ) -> list[list[int]]:
     """Answers prompts that begin with one prefix. Call it in inference mode.
 
@@ -63,6 +72,7 @@ def decode(
         generation: temperature, top_p, samples, max_new_tokens; greedy at temperature 0.
         pad: The pad token.
         ends: Tokens that end an answer.
+        recall: What a memory adds from a prompt's last token on; the prefix is read without it.
 
     Returns:
         `generation.samples` answers a prompt, one after the other; the token that ended an answer is its last.
@@ -93,8 +103,10 @@ def decode(
         for layer in cache.layers:
             layer.take(rows)
         real, places = real[rows], places[rows]
+        if recall:
+            recall.take(rows)
 
-    with _attending(model, prefix is not None):
+    with _attending(model, prefix is not None), recall.beside(model) if recall else contextlib.nullcontext():
         logits = ask(ids, positions)
         if generation.samples > 1:
             every = torch.arange(rows, device=device).repeat_interleave(generation.samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
 from pathlib import Path
@@ -28,6 +28,7 @@ class Answer:
 
     Attributes:
         cached_tokens: The part of the prompt that an endpoint had read before, and charges less for.
+        facts: Ids of the facts that a memory opened for the question; None where none was asked.
     """
 
     text: str
@@ -36,6 +37,15 @@ class Answer:
     seconds: float
     stopped: bool
     cached_tokens: int = 0
+    facts: list[str] | None = None
+
+
+class Memory(Protocol):
+    """Finds facts in questions and recalls them. See `sqlft.memory`."""
+
+    def find(self, question: str) -> list[str]: ...
+
+    def recall(self, opened: Sequence[Sequence[str]], device: Any) -> Any: ...
 
 
 class Answering(Protocol):
@@ -68,12 +78,14 @@ class LocalModel:
     Attributes:
         base: The loaded base.
         adapters: Folder of each adapter by name.
+        memory: Facts beside the base, or beside one of its adapters; see `sqlft.memory.load_memory`.
         warnings: What could not be checked about them, in words.
     """
 
     def __init__(self, base: Base) -> None:
         self.base = base
         self.adapters: dict[str, Path] = {}
+        self.memory: Memory | None = None
         self.warnings: list[str] = []
         self._model = base.model
         # adapter and prefix of the last batch, and its keys and values: they serve the next one
@@ -116,6 +128,7 @@ class LocalModel:
         date: Date,
         *,
         adapter: str | None = None,
+        memory: bool = False,
         ids: Sequence[str] | None = None,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
@@ -128,6 +141,7 @@ class LocalModel:
             generation: Temperature, top_p, samples, max_new_tokens, batch_size; greedy at temperature 0.
             date: The chat template's date.
             adapter: An adapter's name; None for the base.
+            memory: With the facts that a chat's last turn opens.
             ids: What to call each chat in an error.
             seed: Of the sampling.
             progress: Called with the number of chats that a batch finished.
@@ -144,13 +158,16 @@ class LocalModel:
         sharing: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index in sorted(range(len(rows)), key=lambda index: len(rows[index])):
             sharing[tuple(rows[index].prompt[: rows[index].prefix])].append(index)
+        opened = [self.memory.find(chat[-1]["content"]) if memory and self.memory else None for chat in chats]
         answers: list[list[Answer]] = [[] for _ in rows]
-        with self._switched(adapter), torch.random.fork_rng():
+        with self.switched(adapter), torch.random.fork_rng():
             torch.manual_seed(seed)
             for order in sharing.values():
                 for start in range(0, len(order), generation.batch_size):
                     batch = order[start : start + generation.batch_size]
-                    found = self._answer([rows[index] for index in batch], generation, adapter)
+                    found = self._answer(
+                        [rows[index] for index in batch], generation, adapter, [opened[index] for index in batch]
+                    )
                     for index, own in zip(batch, found, strict=True):
                         answers[index] = own
                         if keep:
@@ -160,21 +177,24 @@ class LocalModel:
         return answers
 
     @contextlib.contextmanager
-    def _switched(self, adapter: str | None) -> Any:
+    def switched(self, adapter: str | None) -> Iterator[Any]:
+        """The transformers model with this adapter on, or with none.
+
+        Raises:
+            WrongUse: It is not loaded.
+        """
         if adapter is not None and adapter not in self.adapters:
             raise WrongUse(
                 Problem("adapter", adapter, "it is not loaded", f"Loaded: {', '.join(self.adapters) or 'none'}.")
             )
-        if not self.adapters:
-            yield
-        elif adapter is None:
-            with self._model.disable_adapter():
-                yield
-        else:
+        if adapter is not None:
             self._model.set_adapter(adapter)
-            yield
+        with self._model.disable_adapter() if self.adapters and adapter is None else contextlib.nullcontext():
+            yield self._model
 
-    def _answer(self, rows: list[Row], generation: Generation, adapter: str | None) -> list[list[Answer]]:
+    def _answer(
+        self, rows: list[Row], generation: Generation, adapter: str | None, opened: Sequence[list[str] | None]
+    ) -> list[list[Answer]]:
         """Answers rows that begin with the same `prefix` ids."""
         import torch
 
@@ -183,6 +203,7 @@ class LocalModel:
         began, start = time.perf_counter(), rows[0].prefix if can_share(self._model) else 0
         shared = (adapter, tuple(rows[0].prompt[:start]))
         ends = set(self.base.model.generation_config.eos_token_id)
+        facts = [names or [] for names in opened]
         try:
             with torch.inference_mode():
                 if self._prefix is None or self._prefix[0] != shared:
@@ -195,6 +216,7 @@ class LocalModel:
                     generation,
                     self.base.tokenizer.pad_token_id,
                     ends,
+                    self.memory.recall(facts, self._model.device) if self.memory and any(facts) else None,
                 )
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise SqlftError(
@@ -202,15 +224,18 @@ class LocalModel:
                 f"Write generation.batch_size: {max(1, generation.batch_size // 2)}."
             ) from error
         seconds, times = (time.perf_counter() - began) / len(found), generation.samples
-        answers = [self._read(new, seconds, rows[place // times], ends) for place, new in enumerate(found)]
+        answers = [
+            self._read(new, seconds, rows[place // times], ends, opened[place // times])
+            for place, new in enumerate(found)
+        ]
         return [answers[place : place + times] for place in range(0, len(answers), times)]
 
-    def _read(self, new: list[int], seconds: float, row: Row, ends: set[int]) -> Answer:
+    def _read(self, new: list[int], seconds: float, row: Row, ends: set[int], facts: list[str] | None = None) -> Answer:
         stopped = new[-1] in ends
         text = self.base.tokenizer.decode(
             new[:-1] if stopped else new, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return Answer(text, len(row), len(new), seconds, stopped)
+        return Answer(text, len(row), len(new), seconds, stopped, facts=facts)
 
 
 def predict(
@@ -221,6 +246,7 @@ def predict(
     generation: Generation,
     adapter: str | None = None,
     *,
+    memory: bool = False,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> list[Prediction]:
@@ -230,6 +256,7 @@ def predict(
         model: Base and adapters.
         examples: Their questions are asked; their SQL is not looked at.
         adapter: An adapter's name; None for the base.
+        memory: With the memory of a local model.
 
     Returns:
         `generation.samples` predictions a question, one after the other, in the examples' order.
@@ -239,7 +266,10 @@ def predict(
     """
     chats = [render_chat(card, example.question, prompt) for example in examples]
     ids = [example.id for example in examples]
-    answers = model.generate(chats, generation, prompt.date, adapter=adapter, ids=ids, seed=seed, progress=progress)
+    recalling: dict[str, Any] = {"memory": True} if memory else {}  # a served model knows of none
+    answers = model.generate(
+        chats, generation, prompt.date, adapter=adapter, ids=ids, seed=seed, progress=progress, **recalling
+    )
     return [
         Prediction(
             id=example.id,
@@ -251,6 +281,7 @@ def predict(
             completion_tokens=answer.completion_tokens,
             seconds=answer.seconds,
             stopped=answer.stopped,
+            facts=answer.facts,
         )
         for example, found in zip(examples, answers, strict=True)
         for answer in found

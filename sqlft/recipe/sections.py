@@ -201,7 +201,8 @@ class Agent(Section):
 
 
 StepName = Literal[
-    "zero_shot", "few_shot", "reason", "reflect", "rag", "rag+reflect", "adapter", "adapter+reflect", "adapter+vote"
+    "zero_shot", "few_shot", "reason", "reflect", "rag", "rag+reflect", "memory", "adapter", "adapter+reflect",
+    "adapter+vote", "adapter+memory",
 ]  # fmt: skip
 
 
@@ -220,8 +221,9 @@ class Step(_Endpoint):
     def _place(self) -> Step:
         if self.base_url and not self.model:
             raise ValueError("base_url without model says not what to ask there. Write model: its name")
-        if self.model and "adapter" in self.step:
-            raise ValueError("an adapter is loaded on the local base. Write zero_shot for a model that is served tuned")
+        if self.model and {"adapter", "memory"} & set(self.step.split("+")):
+            part = "an adapter" if "adapter" in self.step else "a memory"
+            raise ValueError(f"{part} is loaded on the local base. Write zero_shot for a model that is served tuned")
         return self
 
     @property
@@ -236,6 +238,24 @@ class Served(_Endpoint):
     base_url: str
     check_agreement: int = Field(0, ge=0, description="questions that the local model answers too, before the others")
     least_agreement: float = Field(0.9, ge=0, le=1, description="share of these that must be the same to the letter")
+
+
+class Memory(Section):
+    """Memory tuning: experts beside the frozen model, trained until facts are recalled without error."""
+
+    shape: Literal["experts", "product_keys"] = Field(
+        "experts", description="one expert a fact, or a bank of fixed size that facts share"
+    )
+    rank: int = Field(4, gt=0, description="of a fact's own expert; those of a bank have rank 1")
+    layers: int = Field(8, gt=0, description="layers that experts stand beside, at most, evenly spaced")
+    experts: int = Field(16_384, gt=0, description="of a bank")
+    retrieved: int = Field(32, gt=0, description="experts of a bank that a fact has")
+    at_once: int = Field(4, gt=0, description="facts that one question may open")
+    epochs: int = Field(60, gt=0, description="at most; training stops when every fact is exact")
+    batch_size: int = Field(16, gt=0)
+    learning_rate: float = Field(2e-2, gt=0)
+    variants: int = Field(2, ge=0, description="shuffled questions that each fact is trained on beside its own")
+    margin: float = Field(0.9, gt=0.5, lt=1, description="how sure of each token of an answer a recalled fact is")
 
 
 class Evaluation(Section):
@@ -278,6 +298,7 @@ class Recipe(Section):
     lora: Lora = Field(default_factory=Lora)
     training: dict[str, Any] = Field(default_factory=dict, description="TRL SFTConfig's own keys, checked by it")
     generation: Generation = Field(default_factory=Generation)
+    memory: Memory = Field(default_factory=Memory)
     agent: Agent = Field(default_factory=Agent)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     allow_leakage: bool = Field(
@@ -307,6 +328,10 @@ class Recipe(Section):
     def run_dir(self) -> Path:
         """runs/NAME under the working directory."""
         return Path("runs") / self.name
+
+    def memory_dir(self, adapter: bool) -> Path:
+        """Where the run keeps the memory that was made beside its base, or beside an adapter."""
+        return self.run_dir / "memory" / ("adapter" if adapter else "base")
 
     @property
     def base(self) -> str:

@@ -112,6 +112,36 @@ def test_other_weights_another_chat_or_another_decoding_are_asked_anew(
         assert asked == [1] * 7
 
 
+def test_a_memory_is_loaded_before_it_is_asked_and_a_new_save_of_it_is_asked_anew(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[Path], bool]] = []
+    loaded: list[Path] = []
+
+    class Model:
+        def generate(self, chats: Sequence[Chat], *_: Any, memory: bool, keep: Any, **more: Any) -> None:
+            asked.append((list(loaded), memory))
+            for place in range(len(chats)):
+                keep(place, [Answer("SELECT 1", 1, 1, 0.1, True, facts=["revenue"] if memory else None)])
+
+    monkeypatch.setattr("sqlft.memory.load_memory", lambda model, folder: loaded.append(folder))
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    model: Any = Model()
+
+    def write(memory: Path | None) -> Answer:
+        with Journal(tmp_path / "journal.jsonl") as journal:
+            local = LocalWriter(recipe, None, lambda: model, memory)
+            return Remembered(local, journal).write(chats(recipe, "a"), GREEDY)[0][0]
+
+    (folder / "memory.json").write_text("one")
+    assert [write(None).facts, write(folder).facts, write(folder).facts] == [None, ["revenue"], ["revenue"]]
+    assert asked == [([], False), ([folder], True)]
+    (folder / "memory.json").write_text("two")
+    write(folder)
+    assert len(asked) == 3
+
+
 def test_what_was_written_before_a_fault_is_kept(recipe: Recipe, tmp_path: Path) -> None:
     class Dying(LocalWriter):
         def write(self, chats: Sequence[Chat], generation: Generation, keep: Any) -> None:

@@ -1,11 +1,14 @@
 """Generation for an evaluation, on a real model of random weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sqlft.card import Column, SchemaCard, Table
+from sqlft.evaluation.memories import ask_memories, find_memories, hash_memories
 from sqlft.evaluation.pipeline import ask, load_model
+from sqlft.problems import WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 from tests.tiny import tiny_base
@@ -59,3 +62,36 @@ def test_every_sample_of_each_question_is_taken_one_after_the_other(recipe: Reci
     recipe.generation = recipe.generation.model_copy(update={"samples": 3, "temperature": 0.7})
     found = ask(load_model(recipe, {}, lambda *_: None), recipe, CARD, EXAMPLES, "", lambda *_: None)
     assert [p.id for p in found["base"]] == [example.id for example in EXAMPLES for _ in range(3)]
+
+
+def test_a_model_with_a_memory_is_asked_beside_itself_and_says_what_was_opened(
+    recipe: Recipe, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlft.memory import Fact, Memory, save_memory
+
+    monkeypatch.chdir(tmp_path)
+    model = load_model(recipe, {"a": adapter}, lambda *_: None)
+    with pytest.raises(WrongUse, match=r"runs/tiny/memory: there is none.*sqlft memorize"):
+        find_memories(recipe, ["a"])
+    for tuned in (False, True):
+        memory = Memory.make(model.base.model, model.base.tokenizer, recipe.memory)
+        memory.add([Fact(id="spain", answer="ES", phrasings=["How many users are there in Spain?", "Count Spain."])])
+        save_memory(memory, model, recipe.memory_dir(tuned), "a" if tuned else None)
+    memories = find_memories(recipe, ["a"])
+    assert list(memories) == ["base", "a"] and list(find_memories(recipe, ["a", "b"])) == ["base"]
+    stages: list[str] = []
+
+    def advance(name: str) -> Callable[[int], None]:
+        return lambda _done: stages.append(name)
+
+    found = ask_memories(model, memories, recipe, CARD, EXAMPLES, advance)
+    assert {name: {p.model for p in given} for name, given in found.items()} == {
+        "memory": {"memory"},
+        "a+memory": {"a+memory"},
+    }
+    assert [p.facts for p in found["memory"]] == [[], [], ["spain"]]
+    without = ask(model, recipe, CARD, EXAMPLES, "", lambda *_: None)
+    for own, name in (("base", "memory"), ("a", "a+memory")):  # nothing is learned yet, so nothing may change
+        assert [p.text for p in found[name]] == [p.text for p in without[own]]
+    assert set(stages) == {"memory", "a+memory"}
+    assert len(hash_memories(memories.values())["memories"]) == 2 and hash_memories([None]) == {}

@@ -198,6 +198,24 @@ def test_without_names_all_steps_are_measured_as_far_as_there_is_an_adapter(tmp_
     assert [s.name for s in choose_steps(steps(tmp_path, "[]"), False)][-1] == "rag+reflect"
 
 
+def test_steps_with_memory_are_measured_where_one_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def names(ladder: str, adapter: bool = True) -> list[str]:
+        return [step.name for step in choose_steps(steps(tmp_path, ladder), adapter)]
+
+    assert not [name for name in names("[]") if "memory" in name]
+    with pytest.raises(WrongUse, match=r"step memory: there is no memory.*sqlft memorize"):
+        names("[zero_shot, memory]")
+    for own in ("base", "adapter"):
+        (tmp_path / "runs/r/memory" / own).mkdir(parents=True)
+        (tmp_path / "runs/r/memory" / own / "memory.json").write_text("{}")
+        assert ("adapter+memory" in names("[]")) is (own == "adapter") and "memory" in names("[]")
+    assert "adapter+memory" not in names("[]", adapter=False)
+    with pytest.raises(WrongUse, match="a memory is loaded on the local base"):
+        names("[{step: memory, model: gpt-4o}]")
+
+
 def test_steps_that_cannot_be_are_said_with_their_line(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match=r"(?s)r\.yaml:5: step rag: .*once.*r\.yaml:5: step adapter\+vote: .*no adapter"):
         choose_steps(steps(tmp_path, "[rag, adapter+vote, rag]"), False)

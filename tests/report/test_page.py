@@ -324,3 +324,12 @@ def test_the_page_says_whether_the_judge_goes_by_the_place() -> None:
     assert "LLM judge, shown the gold query first: right." in text
     assert "No sign that the place sways it (p = 1.00)" in Page(render(judged("yyn", "yyn"))).text
     assert sentences.swayed(judged("yyn", "").base) == ""
+
+
+def test_whether_memory_opened_and_for_what_is_said_of_each_answer() -> None:
+    found = plain({"base": "mm", "memory": "mm"})
+    found.answers["memory"][0].facts = ["metric total revenue", "<b>"]
+    found.answers["memory"][1].facts = []
+    page = Page(render(found))
+    assert "Memory: opened metric total revenue, <b>" in page.text
+    assert page.text.count("Memory: its gate stayed shut") == 1 and page.text.count("Memory:") == 2

@@ -27,18 +27,18 @@ def render(sql: str, base: Roles) -> str:
         taken = set(aliases.values())
         aliases.setdefault(table, next(a for a in (letter, *(f"{letter}{i}" for i in range(2, 99))) if a not in taken))
     if len(aliases) == 1:
-        return _MARK.sub(lambda m: _name(m[2]), sql.replace("{from}", _named(base.name)))
+        return _MARK.sub(lambda m: write_name(m[2]), sql.replace("{from}", _named(base.name)))
     (_, alias), *others = aliases.items()
     tables = f"{_named(base.name)} AS {alias}"
     for table, alias in others:
         link = next(link for link in base.links if link.parent.name == table)
         tables += f" JOIN {_named(table)} AS {alias} ON {link.left.sql} = {link.right.sql}"
-    return _MARK.sub(lambda m: f"{aliases[m[1]]}.{_name(m[2])}", sql.replace("{from}", tables))
+    return _MARK.sub(lambda m: f"{aliases[m[1]]}.{write_name(m[2])}", sql.replace("{from}", tables))
 
 
 def _named(table: str) -> str:
-    return ".".join(map(_name, table.split(".", 1)))
+    return ".".join(map(write_name, table.split(".", 1)))
 
 
-def _name(column: str) -> str:
+def write_name(column: str) -> str:
     return column if re.fullmatch(r"[A-Za-z_]\w*", column) else f"`{column}`"

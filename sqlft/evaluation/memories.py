@@ -1,0 +1,87 @@
+"""The memories of a run in its evaluation: where they lie, and the answers of models that have one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlft.card import SchemaCard
+from sqlft.evaluation.questions import sha256
+from sqlft.evaluation.results import BASE
+from sqlft.problems import Problem, WrongUse
+from sqlft.recipe import Recipe
+from sqlft.records import Example, Prediction
+
+if TYPE_CHECKING:
+    from sqlft.inference import LocalModel
+
+
+def find_memories(recipe: Recipe, adapters: Sequence[str]) -> dict[str, Path]:
+    """The run's memories, by the name of what each was made beside: the base, and the adapter where there is one.
+
+    Raises:
+        WrongUse: It has none.
+    """
+    beside = {BASE: False} | ({adapters[0]: True} if len(adapters) == 1 else {})
+    found = {own: folder for own, tuned in beside.items() if is_whole(folder := recipe.memory_dir(tuned))}
+    if not found:
+        where = str(recipe.run_dir / "memory")
+        raise WrongUse(Problem("--memory", where, "there is none", "Make one with `sqlft memorize` first."))
+    return found
+
+
+def is_whole(memory: Path) -> bool:
+    """Whether there is a memory in a folder."""
+    return (memory / "memory.json").is_file()
+
+
+def with_memory(own: str) -> str:
+    """What a model with its memory is called."""
+    return "memory" if own == BASE else f"{own}+memory"
+
+
+def ask_memories(
+    model: LocalModel,
+    memories: Mapping[str, Path],
+    recipe: Recipe,
+    card: SchemaCard,
+    examples: Sequence[Example],
+    advance: Callable[[str], Callable[[int], None]],
+) -> dict[str, list[Prediction]]:
+    """Predictions of each model that has a memory, by name; as `sqlft.evaluation.pipeline.ask`.
+
+    Args:
+        model: Base and adapters.
+        memories: Folders, by the name of what they were made beside.
+        recipe: The run.
+        card: Its schema card.
+        examples: Their questions are asked.
+        advance: Gives a name's progress.
+    """
+    from sqlft.inference import predict
+    from sqlft.memory import load_memory
+
+    answers = {}
+    for own, folder in memories.items():
+        load_memory(model, folder)
+        name = with_memory(own)
+        found = predict(
+            model,
+            examples,
+            card,
+            recipe.prompt,
+            recipe.generation,
+            None if own == BASE else own,
+            memory=True,
+            seed=recipe.seed,
+            progress=advance(name),
+        )
+        answers[name] = [prediction.model_copy(update={"model": name}) for prediction in found]
+    return answers
+
+
+def hash_memories(folders: Iterable[Path | None]) -> dict[str, Any]:
+    """Which memories were asked, for the settings, where any was; each save of one has another hash."""
+    found = {str(folder): sha256(folder / "memory.json") for folder in folders if folder}
+    return {"memories": found} if found else {}

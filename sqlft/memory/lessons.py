@@ -1,0 +1,62 @@
+"""What the experts are trained on: every question that leads to a fact, and the same words out of order.
+
+The router decides which facts a question opens, in training as later. Beside a fact's own phrasings its experts meet
+them shuffled, with words of other facts' phrasings between them: an expert that is only ever asked for its one fact
+need not listen to how, and so answers wordings that it was never shown.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlft.inference.tokens import Chat, tokenize_chats
+from sqlft.memory.facts import Fact
+from sqlft.memory.memorize import Item
+from sqlft.memory.memory import Memory
+
+Render = Callable[[str], Chat]
+"""The chat in which a question is asked, without an answer."""
+
+
+def make_lessons(
+    memory: Memory,
+    facts: Sequence[Fact],
+    tokenizer: Any,
+    render: Render,
+    date: datetime.date,
+    context: int,
+    *,
+    variants: int = 2,
+    seed: int = 0,
+) -> list[Item]:
+    """Every question of these facts with its answer, tokenised, with what it opens.
+
+    Args:
+        memory: That has the facts.
+        facts: Whose questions.
+        tokenizer: The base's.
+        render: Wraps a question into what the model is shown around it.
+        date: The chat template's.
+        context: Tokens that the model can hold.
+        variants: Shuffled questions to each fact.
+        seed: Of the shuffling.
+
+    Raises:
+        WrongUse: Questions that do not fit into the context, all at once.
+    """
+    rng = random.Random(seed)
+    asked = [(fact.id, use, memory.find(use.question)) for fact in facts for use in fact.asked]
+    every = [fact.phrasings for fact in memory.facts.values()]
+    for fact in facts:
+        for _ in range(variants):
+            words = [*rng.choice(fact.phrasings).split(), *rng.choice(rng.choice(every)).split()]
+            words = [word for word in words if rng.random() < 0.7] or words
+            rng.shuffle(words)
+            asked.append((fact.id, fact.asked[0].model_copy(update={"question": " ".join(words)}), [fact.id]))
+    chats = [[*render(use.question), {"role": "assistant", "content": use.answer}] for _, use, _ in asked]
+    names = [f"of fact {name}, {use.question[:60]!r}" for name, use, _ in asked]
+    rows = tokenize_chats(tokenizer, chats, names, date, context)
+    return [Item(name, row, opened) for (name, _, opened), row in zip(asked, rows, strict=True)]
