@@ -3,10 +3,10 @@
     python -m benchmarks.improve [--rows 400] [--seeds 1] [KEY.SUBKEY=VALUE …]
 
 The demo's adapter is trained on 600 rows; then anew on these and 400 more, once the hard ones of what is written by the
-slots of what failed on the development part, once as the template teacher writes without. Both trainings have the same number of rows and of
-steps. `before`, `undirected` and `directed` are right answers on a held-out part that neither training nor slots know;
-p is exact McNemar, directed against undirected, the seeds' answers taken together. About half an hour on two quiet CPU
-cores for each seed; killed and started again, it goes on.
+slots of what failed on the development part, once as the template teacher writes without. Both trainings have the same
+number of rows and of steps. `before`, `undirected` and `directed` are right answers on a held-out part that neither
+training nor slots know; p is exact McNemar, directed against undirected, the seeds' answers taken together. About half
+an hour on two quiet CPU cores for each seed; killed and started again, it goes on.
 """
 
 from __future__ import annotations
