@@ -37,7 +37,7 @@ def main() -> None:
         step.name: {
             "right": step.strict.k,
             "share": round(step.strict.k / max(1, step.strict.n), 4),
-            "interval": [round(step.strict.low, 4), round(step.strict.high, 4)],
+            "interval": [round(step.right.low, 4), round(step.right.high, 4)],
             "p": None if step.against_base is None else round(step.against_base.p, 4),
             "attempts": step.attempts,
             "tokens": step.prompt_tokens + step.completion_tokens,

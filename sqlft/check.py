@@ -216,7 +216,10 @@ def _model(recipe: Recipe, card: SchemaCard | None, examples: list[Example]) -> 
     yield Check("model", "ok", f"{recipe.base} can be read")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = config.get("text_config", config)
-    yield from _space(recipe)
+    try:
+        yield from _space(recipe)
+    except WrongUse as error:  # a plan knows dense decoders alone
+        yield Check("disk", "warning", f"what it wants was not reckoned: {error}")
     answered = [e for e in examples if e.sql]  # the others are golden questions that the database cannot answer
     if card is None or not answered:
         return

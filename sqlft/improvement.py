@@ -123,6 +123,8 @@ def improve(
         WrongUse: The recipe holds out no questions for one of the sets, or is wrong otherwise.
         SqlftError: A stage fails, or the teacher finds nothing new to write.
     """
+    recipe = recipe.model_copy(deep=True)
+    recipe.evaluation.endpoint = None  # no server holds the adapters of the rounds
     found = Improvement(recipe.run_dir)
     found.rounds.append(first_round(recipe, yes))
     results = _look(found.rounds[0])
@@ -242,7 +244,7 @@ def judge(recipe: Recipe, rounds: Sequence[Round]) -> Results:
     for one, name, figures in zip(rounds, names, results.models[1:], strict=True):
         given = results.answers[name]
         pairs = [(given[i].verdict.strict, first[i].verdict.strict) for i in range(len(first)) if i not in out]
-        one.judged, one.gain = figures.strict, difference(name, names[0], pairs) if one is not rounds[0] else None
+        one.judged, one.gain = figures.right, difference(name, names[0], pairs) if one is not rounds[0] else None
     return results
 
 

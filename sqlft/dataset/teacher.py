@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,8 +84,10 @@ def estimate_cost(recipe: Recipe, card: SchemaCard, seeds: Sequence[Example]) ->
     if calls <= 0:
         return None
     with TemporaryDirectory() as aside:
-        kept = folder / "functions.json"
-        docs = _documentation(recipe, kept if kept.is_file() else Path(aside) / "functions.json")
+        kept, copied = folder / "functions.json", Path(aside) / "functions.json"
+        if kept.is_file():
+            shutil.copyfile(kept, copied)
+        docs = _documentation(recipe, copied)
     requests = Requests(recipe, card, seeds, docs=docs, size=calls if batch else None)
     first = [guess_tokens(requests.chat(number)) for number in range(calls if batch else 1)]
     prompts = sum(first) if batch else calls * first[0]

@@ -83,7 +83,7 @@ def shortfalls(results: Results, least: float | None) -> list[str]:
         least: The share that each of them must have right, 0 to 1; None asks for none.
     """
     found = []
-    for model in results.models[1:] or results.models:
+    for model in [one for one in results.models[1:] if one.adapter] or results.models[-1:]:
         value = model.strict.value
         if least is not None and (value is None or value < least):
             right = f"{model.strict.k} of {model.strict.n} right"
@@ -99,4 +99,6 @@ def shortfalls(results: Results, least: float | None) -> list[str]:
 
 def _partner(model: ModelFigures, earlier: Sequence[ModelFigures]) -> ModelFigures:
     same = [one for one in earlier if one.name == model.name]
-    return same[0] if same else max(earlier[1:] or earlier, key=lambda one: one.strict.value or 0.0)
+    if same or model.adapter is None:  # the base with a memory is the base
+        return (same or earlier)[0]
+    return max(earlier[1:] or earlier, key=lambda one: one.strict.value or 0.0)

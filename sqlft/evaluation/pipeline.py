@@ -112,7 +112,8 @@ def evaluate_each(
                     unjudged.append(f"Matches were not tried on neighbours of the database: {error}")
             if recipe.evaluation.judge:
                 for judged, given in answers.items():
-                    step = _step(tell, f"judge on {judged}, {name}", sum(answer.sql is not None for answer in given))
+                    shown = sum(bool(q.sql) and a.sql is not None for q, a in zip(of.questions, given, strict=True))
+                    step = _step(tell, f"judge on {judged}, {name}", shown)
                     if why := judge_answers(recipe.evaluation.judge, of.questions, given, step, recipe.seed):
                         unjudged.append(f"{judged} was not judged: {why}")
             notes = [*gate.warnings, *model.warnings]

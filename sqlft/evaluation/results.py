@@ -133,7 +133,7 @@ class ModelFigures(BaseModel):
     """Everything counted of one model.
 
     Attributes:
-        validity: SQL that ran, of all questions.
+        validity: SQL that ran, or a right refusal, of all questions.
         no_sql: Answers in which no SQL was found, of all questions; they count as wrong in the headline.
         strict: Execution match, the headline, of the questions whose gold is sound and every verdict decided.
         relaxed: The same, relaxed.

@@ -61,7 +61,7 @@ def ladder_table(results: Results) -> Group:
         table.add_row(
             Text(step.name),
             _share(step.strict),
-            f"{100 * step.strict.low:.1f} to {100 * step.strict.high:.1f}%",
+            f"{100 * step.right.low:.1f} to {100 * step.right.high:.1f}%",
             _difference(step.against_base).replace("\n", ", "),
             percent(step.validity.value),
             f"{step.attempts / asked:.2f}",

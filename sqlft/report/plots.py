@@ -61,7 +61,7 @@ def shares_plot(title: str, rows: Sequence[tuple[str, Sequence[Share]]], models:
 def ladder_plot(steps: Sequence[ModelFigures]) -> Markup:
     """A point with its 95% interval for each step, in order; a line where the first one stands, the best one marked."""
     shares = [step.right for step in steps]
-    best = max(range(len(shares)), key=lambda row: shares[row].value or 0)
+    best = max(range(len(shares)), key=lambda row: (shares[row].value or 0, row > 0))  # of a tie not the first
     with drawing(0.75 + 0.36 * len(steps)) as (figure, axes):
         axes.axvline(100 * (shares[0].value or 0), color=MODELS[0], linewidth=1.4, linestyle="--")
         for row, one in enumerate(shares):

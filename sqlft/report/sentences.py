@@ -74,7 +74,8 @@ def headline(results: Results) -> str:
     if len(results.models) == 1:
         return f"{'The base' if base.name == BASE else base.name} answers {_of(base.right)} of {asked} right."
     best = results.best
-    others = f"{len(results.models) - 1} {'steps' if results.is_ladder else 'adapters'}"
+    kind = "steps" if results.is_ladder else "adapters" if all(m.adapter for m in results.models[1:]) else "models"
+    others = f"{len(results.models) - 1} {kind}"
     name = best.name if len(results.models) == 2 else f"{best.name}, the best of {others},"
     return f"{name} answers {_of(best.right)} of {asked} right; {call(base.name)} {_of(base.right)}."
 

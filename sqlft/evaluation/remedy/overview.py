@@ -134,9 +134,11 @@ def diagnose_results(results: Results, folder: Path) -> Diagnosis:
         wrong = [(results.questions[i], results.answers[model.name][i]) for i in results.failures(model.name)]
         models.append(_of_model(model, wrong, known))
     found = Diagnosis(results.run, results.on, models)
-    if models and models[-1].wrong and card:
+    tuned = [one for one, model in zip(models, results.models, strict=True) if model.adapter]
+    last = (tuned or models)[-1:]
+    if last and last[0].wrong and card:
         by_id = {question.id: question for question in results.questions}
-        found.slots = read_slots([(by_id[one.id], one.findings) for one in models[-1].wrong], card)
+        found.slots = read_slots([(by_id[one.id], one.findings) for one in last[0].wrong], card)
     if found.slots and results.folder:
         found.file = results.folder / "failures.jsonl"
         write_jsonl(found.file, found.slots)
