@@ -212,7 +212,7 @@ class Remembered(Method):
         self.stopped = "exact" if not learned.unlearned else "epochs"
 
     def expect(self, row: Row, question: str) -> tuple[Tensor, Tensor]:
-        model, recall = self.model.base.model, self.memory.recall([self.find(question)])
+        model, recall = self.model.base.model, self.memory.recall([self.find(question)], everywhere=True)
         with torch.inference_mode():
             logits, targets, _ = read_answers(model, [row], recall.beside(model) if recall else None)
         return logits[0], targets[0]
@@ -223,7 +223,8 @@ class Remembered(Method):
     @property
     def bytes(self) -> int:
         row = 4 * self.memory.rows.read([0]).numel()
-        return row * len(self.memory.rows.numbers)
+        texts = sum(len(fact.model_dump_json().encode()) for fact in self.memory.facts.values())
+        return row * len(self.memory.rows.numbers) + texts
 
 
 class Lookup(Remembered):

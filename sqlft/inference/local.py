@@ -79,6 +79,7 @@ class LocalModel:
         base: The loaded base.
         adapters: Folder of each adapter by name.
         memory: Facts beside the base, or beside one of its adapters; see `sqlft.memory.load_memory`.
+        beside: That adapter.
         warnings: What could not be checked about them, in words.
     """
 
@@ -86,6 +87,7 @@ class LocalModel:
         self.base = base
         self.adapters: dict[str, Path] = {}
         self.memory: Memory | None = None
+        self.beside: str | None = None
         self.warnings: list[str] = []
         self._model = base.model
         # adapter and prefix of the last batch, and its keys and values: they serve the next one
@@ -158,6 +160,9 @@ class LocalModel:
         sharing: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index in sorted(range(len(rows)), key=lambda index: len(rows[index])):
             sharing[tuple(rows[index].prompt[: rows[index].prefix])].append(index)
+        if memory and self.memory and adapter != self.beside:
+            why = f"it was made beside {self.beside or 'the base'}"
+            raise WrongUse(Problem("memory", f"beside {adapter or 'the base'}", why, "Ask what it was made beside."))
         opened = [self.memory.find(chat[-1]["content"]) if memory and self.memory else None for chat in chats]
         answers: list[list[Answer]] = [[] for _ in rows]
         with self.switched(adapter), torch.random.fork_rng():

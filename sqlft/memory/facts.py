@@ -163,7 +163,7 @@ def _as_fact(value: dict[str, Any]) -> dict[str, Any]:
         meaning = value.get("definition") or value.get("meaning") or ""
         return {
             "id": str(value.get("id") or f"term {term}"),
-            "answer": " ".join(text for text in (meaning, sql) if text),
+            "answer": " ".join(str(text) for text in (meaning, sql) if text),
             "phrasings": [f"What does {term} mean?", f"How is {term} defined?", f"Define {term}."],
         }
     if "question" in value:

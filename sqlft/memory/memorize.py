@@ -101,9 +101,12 @@ def memorize(
     device = next(model.parameters()).device
     adam = _Adam(memory, sorted({n for numbers in own for n in numbers}), section.learning_rate, device)
     places = [[adam.place[number] for number in numbers] for numbers in own]
+    # experts that only other facts have, which a use opens too, stay as they are: nobody looks at those facts again
+    learning = {number for item in able for number in memory.shape.of(item.fact)}
+    held = torch.tensor([number not in learning for number in adam.place], device=device)[:, None, None, None, None]
     shuffle, epoch = torch.Generator().manual_seed(seed), 0
     sure = _look(model, memory, adam, able, places, section, range(len(able)))
-    while (left := [n for n, value in sure.items() if value < section.margin]) and epoch < section.epochs:
+    while (left := [n for n, value in sure.items() if not value >= section.margin]) and epoch < section.epochs:
         order = [left[n] for n in torch.randperm(len(left), generator=shuffle).tolist()]
         for start in range(0, len(order), section.batch_size):
             batch = order[start : start + section.batch_size]
@@ -111,7 +114,7 @@ def memorize(
             log_probs, real = _read(model, recall, [able[n].row for n in batch])
             (-log_probs.sum() / real.sum()).backward()
             assert taken.grad is not None
-            adam.step(moved, taken.grad)
+            adam.step(moved, taken.grad.masked_fill(held[moved], 0.0))
         epoch += 1
         touched = {place for n in left for place in places[n]}
         again = [n for n in range(len(able)) if touched & set(places[n])]
@@ -131,8 +134,8 @@ def _write(
     memory.rows.write(list(adam.place), adam.rows)
     unlearned: dict[str, float] = {}
     for n, value in sure.items():
-        if value < section.margin:
-            unlearned[items[n].fact] = min(value, unlearned.get(items[n].fact, 1.0))
+        if not value >= section.margin:  # nor is what is no number
+            unlearned[items[n].fact] = min(value if value == value else 0.0, unlearned.get(items[n].fact, 1.0))
     memory.exact |= {item.fact for item in items}
     memory.exact -= {*unlearned, *unopened}
     return unlearned

@@ -95,8 +95,8 @@ class Memory:
         """The facts that a question opens; an empty list where memory stays out of it."""
         return self.router.find(question, self.most)
 
-    def recall(self, opened: Sequence[Sequence[str]], device: Any = "cpu") -> Recall | None:
-        """The experts for a batch whose rows opened these facts; None where no row opened any."""
+    def recall(self, opened: Sequence[Sequence[str]], device: Any = "cpu", everywhere: bool = False) -> Recall | None:
+        """The experts for a batch whose rows opened these facts; None where no row opened any. See `Recall`."""
         numbers = [[number for name in names for number in self.shape.of(name)] for names in opened]
         width = max(map(len, numbers), default=0)
         if not width:
@@ -106,4 +106,6 @@ class Memory:
         place = {number: n for n, number in enumerate(every)}
         filled = [[place[n] for n in own] + [len(every)] * (width - len(own)) for own in numbers if own]
         count = iter(range(len(numbers)))
-        return Recall(rows[torch.tensor(filled)], [next(count) if own else -1 for own in numbers], self.layers)
+        return Recall(
+            rows[torch.tensor(filled)], [next(count) if own else -1 for own in numbers], self.layers, everywhere
+        )

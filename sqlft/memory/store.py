@@ -34,6 +34,7 @@ class _Manifest(BaseModel):
     format: Literal[1] = 1
     base: str
     base_sha256: str
+    quantization: str
     adapter_sha256: str
     experts: str
     shape: Literal["experts", "product_keys"]
@@ -65,6 +66,7 @@ def save_memory(memory: Memory, model: LocalModel, folder: Path, adapter: str | 
     manifest = _Manifest(
         base=model.base.name,
         base_sha256=hash_base(model.base.folder),
+        quantization=model.base.quantization,
         adapter_sha256=_hash_adapter(model.adapters[adapter]) if adapter else "",
         experts=file.name,
         shape=shape.kind,
@@ -102,11 +104,16 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
     manifest = _read_manifest(folder)
     if manifest.base_sha256 != hash_base(model.base.folder):
         why = f"it was made beside {manifest.base}, and {model.base.name} has other weights"
-        raise WrongUse(Problem(str(folder), "memory", why, "Load that base, or memorize beside this one."))
-    own = {_hash_adapter(adapter) for adapter in model.adapters.values()} | {""}
+        raise WrongUse(Problem(str(folder), "memory", why, "Load that base, or move it away and memorize anew."))
+    if manifest.quantization != model.base.quantization:
+        why = (
+            f"it was made at quantization {manifest.quantization}, and the base is loaded at {model.base.quantization}"
+        )
+        raise WrongUse(Problem(str(folder), "memory", why, f"Write model.quantization: {manifest.quantization}."))
+    own: dict[str, str | None] = {_hash_adapter(adapter): name for name, adapter in model.adapters.items()} | {"": None}
     if manifest.adapter_sha256 not in own:
         why = "it was made beside an adapter that is not loaded, or has been trained since"
-        raise WrongUse(Problem(str(folder), "memory", why, "Load that adapter, or memorize beside this one."))
+        raise WrongUse(Problem(str(folder), "memory", why, "Load that adapter, or move it away and memorize anew."))
     shape: Shape
     if manifest.shape == "experts":
         shape = Own({name: n for name, n in manifest.taken.items() if isinstance(n, int)}, manifest.after)
@@ -118,6 +125,7 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
     rows = map_rows(manifest.row, folder / manifest.experts)
     facts = {fact.id: fact for fact in manifest.facts}
     model.memory = Memory(facts, router, shape, rows, manifest.layers, manifest.most, set(manifest.exact))
+    model.beside = own[manifest.adapter_sha256]
     return model.memory
 
 

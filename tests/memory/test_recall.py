@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sqlft.memory import Fact
+from sqlft.memory import Fact, Use
 from sqlft.problems import WrongUse
 from tests.memory.conftest import ANSWERS, ask, learn, make_facts, render
 
@@ -80,6 +80,16 @@ def test_facts_that_are_appended_leave_a_fact_of_its_own_expert_untouched(model)
         ANSWERS["Marlow"],
         ANSWERS["Tessen"],
     ]
+
+
+def test_a_new_fact_whose_use_opens_an_old_one_leaves_that_ones_expert_untouched(model):
+    memory, _ = learn(model, make_facts(["Marlow"]))
+    before = memory.rows.read(memory.shape.of("Marlow"))
+    joint = {"question": "Tell me the code of Marlow and the code of Quill.", "answer": "shop 17, avg(age)"}
+    new = make_facts(["Quill"])[0].model_copy(update={"uses": [Use(**joint)]})
+    learn(model, [new], memory=memory, epochs=3)
+    assert set(memory.find(joint["question"])) == {"Marlow", "Quill"}
+    assert torch.equal(memory.rows.read(memory.shape.of("Marlow")), before)
 
 
 def test_a_fact_that_is_there_cannot_be_added_nor_one_that_is_not_be_deleted(knowing):

@@ -109,7 +109,20 @@ def test_a_memory_beside_an_adapter_belongs_to_it(base, tmp_path):
     model = LocalModel(base)
     model.add_adapter(adapter, "one")
     model.memory, learned = learn(model, make_facts(), adapter="one")
+    model.beside = "one"
     assert learned.unlearned == {}
     assert ask(model, QUESTIONS, adapter="one") == list(ANSWERS.values())
     save_memory(model.memory, model, tmp_path / "memory", "one")
+    model.beside = None
     load_memory(model, tmp_path / "memory")
+    assert ask(model, QUESTIONS, adapter="one") == list(ANSWERS.values())
+    with pytest.raises(WrongUse, match="it was made beside one"):
+        ask(model, QUESTIONS)
+
+
+def test_a_base_of_another_quantization_is_refused(knowing, base, tmp_path):
+    save_memory(knowing.memory, knowing, tmp_path)
+    text = (tmp_path / "memory.json").read_text()
+    (tmp_path / "memory.json").write_text(text.replace('"quantization":"none"', '"quantization":"nf4"'))
+    with pytest.raises(WrongUse, match="made at quantization nf4, and the base is loaded at none"):
+        load_memory(LocalModel(base), tmp_path)
