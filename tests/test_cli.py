@@ -268,7 +268,7 @@ def test_evaluate_asks_every_set_with_the_runs_own_adapter(run, monkeypatch, tmp
 def test_evaluate_asks_a_server_where_it_is_given_one(run, monkeypatch):
     given = []
 
-    def evaluate_each(recipe, adapters, on, baseline):
+    def evaluate_each(recipe, adapters, on, baseline, memory):
         given.append(recipe.evaluation)
         return [plain({"base": "m"})]
 
