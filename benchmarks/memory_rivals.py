@@ -6,6 +6,7 @@ import copy
 import random
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ GENERATION = Generation(max_new_tokens=128, batch_size=32)
 BATCH = 16
 
 
-class Method:
+class Method(ABC):
     """A way to know facts: what it learns, answers, and expects of given answers.
 
     Attributes:
@@ -49,8 +50,9 @@ class Method:
         self.model = LocalModel(base)
         self.stopped, self.epochs = "", 0
 
+    @abstractmethod
     def learn(self, facts: Sequence[Fact], clock: float) -> None:
-        raise NotImplementedError
+        """Learns facts beside those that are there, for as many seconds of CPU time at the most."""
 
     def ask(self, questions: Sequence[str]) -> list[str]:
         """Answers, greedy, as users get them."""
@@ -69,9 +71,9 @@ class Method:
         return []
 
     @property
+    @abstractmethod
     def bytes(self) -> int:
         """Of all that was learned, on disk."""
-        raise NotImplementedError
 
 
 class Trained(Method):

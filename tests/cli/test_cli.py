@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,34 +9,16 @@ import pytest
 import yaml
 
 import sqlft
-from sqlft.cli import main
 from sqlft.problems import SqlftError
 from sqlft.recipe import Recipe
 from sqlft.records import Prediction
+from tests.cli.conftest import ROOT, TINY
 from tests.evaluation.made import plain
 
-ROOT = Path(__file__).parent.parent
-TINY = str(ROOT / "recipes" / "tiny-cpu.yaml")
 COMMANDS = (
     "init check plan build import-log import lint train facts memorize evaluate ladder diagnose improve predict score "
     "query demo shop recipe version"
 ).split()
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs the command line in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sqlft", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err + printed.out
-        return left.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -409,61 +390,3 @@ def test_questions_that_are_not_utf_8_are_wrong_use(run, answers):
 def test_words_that_a_query_would_not_look_at_are_refused(run):
     code, _, err = run("query", "SELECT", "1", "--dsn", "chdb://memory")
     assert code == 2 and "quotes" in err
-
-
-def test_facts_are_derived_and_counted(run, tmp_path):
-    code, out, _ = run("facts", TINY, "--out", "facts.jsonl", "--json")
-    found = json.loads(out)
-    assert code == 0 and found["facts"] == (tmp_path / "facts.jsonl").read_text().count("\n") > 50
-    assert found["phrasings"] >= 3 * found["facts"]
-
-
-def test_memorize_exits_with_1_and_names_the_facts_that_did_not_get_there(run, monkeypatch):
-    from sqlft.memory import Learned
-    from sqlft.memory.stage import Memorized
-
-    given = []
-
-    def memorize(recipe, facts, adapter):
-        given.append((recipe.memory.epochs, str(facts), adapter))
-        missing = {} if recipe.memory.epochs > 1 else {"term buyer": 0.41}
-        return Memorized(Path("runs/x"), 4, 4 - len(missing), 2, 8000, Learned(missing, [], 7, 1.5))
-
-    monkeypatch.setattr(sqlft, "memorize", memorize)
-    code, out, err = run("memorize", TINY, "--facts", "f.jsonl", "--adapter", "a")
-    assert code == 0 and err == "" and "2,000" in out and "epochs" in out
-    code, out, err = run("memorize", TINY, "memory.epochs=1", "--facts", "f.jsonl", "--json")
-    assert (code, json.loads(out)["missing"]) == (1, {"term buyer": "the least sure token of an answer has 0.41"})
-    code, _, err = run("memorize", TINY, "memory.epochs=1", "--facts", "f.jsonl")
-    assert code == 1 and "not recalled with margin: term buyer: the least sure token" in err
-    assert given[0] == (60, "f.jsonl", "a") and given[1] == (1, "f.jsonl", None)
-
-
-@pytest.mark.parametrize("options", [[], ["--list", "--delete", "a"], ["--facts", "f", "--list"]])
-def test_memorize_does_one_thing_at_a_time(run, options):
-    code, _, err = run("memorize", TINY, *options)
-    assert code == 2 and "exactly one of them" in err
-
-
-def test_held_facts_are_listed_and_deleted(run, monkeypatch):
-    from sqlft.memory import Fact
-
-    asked = []
-
-    def held_facts(recipe, adapter, delete):
-        asked.append((adapter, delete))
-        return [
-            (Fact(id="a", answer="42", phrasings=["What?"]), True),
-            (Fact(id="b", answer="7", phrasings=["?"]), False),
-        ]
-
-    monkeypatch.setattr(sqlft, "held_facts", held_facts)
-    code, out, _ = run("memorize", TINY, "--list")
-    assert code == 0 and "42" in out and "7 (not exact)" in out
-    found = json.loads(run("memorize", TINY, "--delete", "x", "--delete", "y", "--adapter", "n", "--json")[1])
-    assert [fact["exact"] for fact in found] == [True, False] and asked[1] == ("n", ["x", "y"])
-
-
-def test_listing_a_memory_that_is_not_there_is_wrong_use(run):
-    code, _, err = run("memorize", TINY, "--list")
-    assert code == 2 and "there is no memory.json" in err
