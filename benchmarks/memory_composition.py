@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.memory_facts import Suite, make_suite
 from benchmarks.memory_measures import right
-from benchmarks.memory_rivals import Method, Remembered, make_method
+from benchmarks.memory_rivals import Method, Remembered, Untaught, make_method
 from sqlft.inference.load import Base, load_base
 from sqlft.memory import Use
 from sqlft.recipe import Model
@@ -67,7 +67,7 @@ def _measure(name: str, base: Base, metrics: int, seed: int, clock: float) -> di
     method.learn(suite.first, clock * metrics)
     seconds = time.perf_counter() - began
     found = {kind: right(method, suite.asked[kind]) for kind in ("recall", "filters", "pairs")}
-    known = Method("base", base, suite, seed)
+    known = Untaught("base", base, suite, seed)
     return {
         "alone": found["recall"],
         "filters": found["filters"],

@@ -63,7 +63,7 @@ class Suite:
     replay: list[tuple[SchemaCard, Use]] = field(default_factory=list)
 
 
-def make_suite(count: int, seed: int, metrics: float = 0.2, uses: int = 3, pairs: int = 1) -> Suite:
+def make_suite(count: int, seed: int, metrics: float = 0.2, uses: int = 6, pairs: int = 3) -> Suite:
     """Facts and questions of a seed.
 
     Args:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.memory_facts import Suite
-from benchmarks.memory_rivals import Method, Remembered, cpu_seconds, make_method, tokenize
+from benchmarks.memory_rivals import Method, Remembered, Untaught, cpu_seconds, make_method, tokenize
 from sqlft.dataset.fold import fold_sql
 from sqlft.inference.load import Base
 from sqlft.memory import Use
@@ -62,10 +62,10 @@ def _same(answer: str, expected: str) -> bool:
 
 def changed(method: Method, base: Base, suite: Suite) -> dict[str, float]:
     """On questions over unseen schemas: the loss on their SQL, what was added to it, and KL from the base, in nats."""
-    rows = tokenize(base, suite.general)
+    rows, plain = tokenize(base, suite.general), Untaught("base", base, suite, method.seed)
     losses, added, divergence = [], [], []
     for row, (_, use) in zip(rows, suite.general, strict=True):
-        before = _log_probs(*Method.expect(make_plain(method, base), row, use.question))
+        before = _log_probs(*plain.expect(row, use.question))
         after = _log_probs(*method.expect(row, use.question))
         losses.append(-after[1])
         added.append(before[1] - after[1])
@@ -73,11 +73,6 @@ def changed(method: Method, base: Base, suite: Suite) -> dict[str, float]:
     kl = torch.cat(divergence)
     tokens = torch.cat(losses)
     return {"general_loss": float(tokens.mean()), "loss_added": float(torch.cat(added).mean()), "kl": float(kl.mean())}
-
-
-def make_plain(method: Method, base: Base) -> Method:
-    """The base, as a method that has learned nothing."""
-    return Method("base", base, method.suite, method.seed)
 
 
 def _log_probs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmarks.memory_facts import Suite
 from sqlft.inference import LocalModel
+from sqlft.inference.decode import read_prefix
 from sqlft.inference.load import Base
 from sqlft.inference.tokens import Row, tokenize_chats
 from sqlft.memory import Fact, Memory, Use, memorize
@@ -76,6 +77,17 @@ class Method(ABC):
         """Of all that was learned, on disk."""
 
 
+class Untaught(Method):
+    """The base as it was, which learns nothing."""
+
+    def learn(self, facts: Sequence[Fact], clock: float) -> None:
+        self.stopped = "clock"
+
+    @property
+    def bytes(self) -> int:
+        return 0
+
+
 class Trained(Method):
     """Gradient descent on all rows, epoch after epoch, until all are right in a whole pass, or the clock says stop."""
 
@@ -122,10 +134,17 @@ class Trained(Method):
         self.model = LocalModel(self.model.base)  # the other one has kept what the weights made of the card before
 
     def _loss(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
-        logits, targets, real = read_answers(self.model.base.model, rows, through_prompt=True)
+        logits, targets, real = read_answers(self.model.base.model, rows, prefix=self._shared(rows))
         chosen = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
         right = ((logits.argmax(-1) == targets) | ~real).all(1)
         return -(chosen * real).sum() / real.sum(), int((~right).sum())
+
+    def _shared(self, rows: Sequence[Row]) -> Any:
+        """What the rows begin with, read with gradients, where they begin with the same."""
+        length, model = min(row.prefix for row in rows), self.model.base.model
+        if not length or len({tuple(row.prompt[:length]) for row in rows}) > 1:
+            return None
+        return length, read_prefix(model, rows[0].prompt[:length])
 
     def _all_right(self, rows: Sequence[Row]) -> bool:
         with torch.no_grad():
@@ -201,7 +220,7 @@ class Remembered(Method):
         self.memory.add(facts, [use.question for _, use in self.suite.replay])
         lessons = make_lessons(
             self.memory,
-            list(self.memory.facts.values()) if self._mend else facts,
+            list(self.memory.facts.values()) if self._mend or self.memory.fitting else facts,
             base.tokenizer,
             lambda question: render_chat(self.suite.card, question, PROMPT),
             PROMPT.date,
@@ -214,10 +233,19 @@ class Remembered(Method):
         self.stopped = "exact" if not learned.unlearned else "epochs"
 
     def expect(self, row: Row, question: str) -> tuple[Tensor, Tensor]:
-        model, recall = self.model.base.model, self.memory.recall([self.find(question)], everywhere=True)
+        base, facts = self.model.base, self.find(question)
+        if not facts:
+            return super().expect(row, question)
+        chat = render_chat(self.suite.card, question, PROMPT)
+        opening, numbers = self.memory.place(facts, chat, base.tokenizer, PROMPT.date), self._numbers(facts)
+        factors, place = self.memory.rows.read(numbers), {number: n for n, number in enumerate(numbers)}
+        recall = self.memory.recall_from(factors, place, [opening], len(row.completion))
         with torch.inference_mode():
-            logits, targets, _ = read_answers(model, [row], recall.beside(model) if recall else None)
+            logits, targets, _ = read_answers(base.model, [row], recall.beside(base.model))
         return logits[0], targets[0]
+
+    def _numbers(self, facts: Sequence[str]) -> list[int]:
+        return sorted({number for name in facts for number in self.memory.shape.of(name)})
 
     def find(self, question: str) -> list[str]:
         return self.memory.find(question)
@@ -226,7 +254,8 @@ class Remembered(Method):
     def bytes(self) -> int:
         row = 4 * self.memory.rows.read([0]).numel()
         texts = sum(len(fact.model_dump_json().encode()) for fact in self.memory.facts.values())
-        return row * len(self.memory.rows.numbers) + texts
+        shared = sum(4 * weight.numel() for weight in self.memory.reader.weights.values()) if self.memory.reader else 0
+        return row * len(self.memory.rows.numbers) + texts + shared
 
 
 class Lookup(Remembered):

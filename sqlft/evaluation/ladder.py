@@ -18,7 +18,7 @@ from sqlft.card import SchemaCard
 from sqlft.database import Gate
 from sqlft.dataset.journal import Journal
 from sqlft.evaluation.adapters import name_adapters, training_files
-from sqlft.evaluation.memories import hash_memories, is_whole
+from sqlft.evaluation.memories import check_memories, hash_memories, is_whole
 from sqlft.evaluation.pipeline import (
     Progress,
     ask_gold,
@@ -66,7 +66,9 @@ def climb(
     steps = choose_steps(recipe, bool(folders))
     card = SchemaCard.load(recipe.schema_)
     with open_database(recipe, card) as gate:
+        memories = list(dict.fromkeys(found for step in steps if (found := _memory_of(step.step, recipe))))
         seen = [*training_files(recipe, folders), *([recipe.seeds] if any(map(_shows_seeds, steps)) else [])]
+        seen += [folder / "memory.json" for folder in memories]
         asked = ask_gold(gate, on, path, examples, seen, tell)
         place, notes = recipe.run_dir / "ladder" / asked.folder, [*gate.warnings]
         if rescore:
@@ -75,7 +77,9 @@ def climb(
             loaded: list[LocalModel] = []
 
             def load() -> LocalModel:
-                loaded.extend([] if loaded else [load_model(recipe, folders, tell)])
+                if not loaded:
+                    loaded.append(load_model(recipe, folders, tell))
+                    check_memories(loaded[0], memories)
                 return loaded[0]
 
             predictions = _ask(recipe, steps, examples, folders, card, gate, load, tell)
@@ -84,7 +88,7 @@ def climb(
         adapter_of = {step.name: folder for step in steps if "adapter" in step.step for folder in folders.values()}
         settings = read_settings(recipe, card, path, folders, gate.sandbox, limit)
         settings |= {"agent": recipe.agent.model_dump(mode="json"), "ladder": [s.model_dump() for s in steps]}
-        settings |= hash_memories(_memory_of(step.step, recipe) for step in steps)
+        settings |= hash_memories(memories)
         results = conclude(recipe, card, asked, answers, folders, adapter_of, notes, settings)
     results.save(place)
     return results

@@ -41,6 +41,18 @@ def with_memory(own: str) -> str:
     return "memory" if own == BASE else f"{own}+memory"
 
 
+def check_memories(model: LocalModel, folders: Iterable[Path]) -> None:
+    """Refuses a memory that does not fit what is loaded, before anything is asked.
+
+    Raises:
+        WrongUse: It is broken, or was made for another base or adapter.
+    """
+    from sqlft.memory import load_memory
+
+    for folder in folders:
+        load_memory(model, folder)
+
+
 def ask_memories(
     model: LocalModel,
     memories: Mapping[str, Path],
@@ -81,7 +93,7 @@ def ask_memories(
     return answers
 
 
-def hash_memories(folders: Iterable[Path | None]) -> dict[str, Any]:
+def hash_memories(folders: Iterable[Path]) -> dict[str, Any]:
     """Which memories were asked, for the settings, where any was; each save of one has another hash."""
-    found = {str(folder): sha256(folder / "memory.json") for folder in folders if folder}
+    found = {str(folder): sha256(folder / "memory.json") for folder in folders}
     return {"memories": found} if found else {}

@@ -18,7 +18,7 @@ from sqlft.evaluation.cautions import cautions, leakage_banner
 from sqlft.evaluation.diagnosis import find_flags
 from sqlft.evaluation.figures import figures
 from sqlft.evaluation.judge import check_judge, judge_answers
-from sqlft.evaluation.memories import ask_memories, find_memories, hash_memories, with_memory
+from sqlft.evaluation.memories import ask_memories, check_memories, find_memories, hash_memories, with_memory
 from sqlft.evaluation.questions import SPLITS, find_leaks, read_questions
 from sqlft.evaluation.results import BASE, Answer, Leakage, Question, Results
 from sqlft.evaluation.scoring import check_gold, score_samples, settle
@@ -94,9 +94,10 @@ def evaluate_each(
     card = SchemaCard.load(recipe.schema_)
     every = []
     with open_database(recipe, card) as gate:
-        files = training_files(recipe, folders)
+        files = [*training_files(recipe, folders), *(folder / "memory.json" for folder in memories.values())]
         asked = [ask_gold(gate, name, path, examples, files, tell) for name, path, examples in sets]
         model = open_server(recipe, card, folders, sets[0][2], tell) or load_model(recipe, folders, tell)
+        check_memories(cast("LocalModel", model), memories.values())
         for of, (name, _, examples), earlier in zip(asked, sets, baselines, strict=True):
             predictions = ask(model, recipe, card, examples, f", {name}", tell)
             if memories:

@@ -65,15 +65,15 @@ def read_questions(recipe: Recipe, on: str, limit: int | None = None) -> tuple[P
 
 
 def find_leaks(questions: Sequence[Question], files: Sequence[Path]) -> Leakage | None:
-    """Marks `leaked` on every question that a training file holds, by question and by SQL, both folded.
+    """Marks `leaked` on every question that a training file or a memory holds, by question and by SQL, both folded.
 
     Args:
         questions: Changed in place.
-        files: Training files; None is returned where there is none.
+        files: Training files, and each memory's memory.json; None is returned where there is none.
     """
     if not files:
         return None
-    rows = [example for file in files for example in read_examples(file)]
+    rows = [example for file in files for example in _seen(file)]
     asked = {fold_question(example.question) for example in rows}
     answered = {fold_sql(example.sql) for example in rows}
     for question in questions:
@@ -89,6 +89,15 @@ def find_leaks(questions: Sequence[Question], files: Sequence[Path]) -> Leakage 
         by_sql=sum("sql" in q.leaked for q in questions),
         either=sum(bool(q.leaked) for q in questions),
     )
+
+
+def _seen(file: Path) -> list[Example]:
+    if file.name != "memory.json":
+        return read_examples(file)
+    from sqlft.memory.store import list_facts
+
+    asked = (use for fact in list_facts(file.parent)[0] for use in fact.asked)
+    return [Example(question=use.question, sql=use.answer) for use in asked]
 
 
 def sha256(path: Path) -> str:

@@ -72,7 +72,7 @@ def decode(
         generation: temperature, top_p, samples, max_new_tokens; greedy at temperature 0.
         pad: The pad token.
         ends: Tokens that end an answer.
-        recall: What a memory adds from a prompt's last token on; the prefix is read without it.
+        recall: What a memory adds after the prefix, which is read without it.
 
     Returns:
         `generation.samples` answers a prompt, one after the other; the token that ended an answer is its last.
@@ -106,7 +106,7 @@ def decode(
         if recall:
             recall.take(rows)
 
-    with _attending(model, prefix is not None), recall.beside(model) if recall else contextlib.nullcontext():
+    with attending(model, prefix is not None), recall.beside(model) if recall else contextlib.nullcontext():
         logits = ask(ids, positions)
         if generation.samples > 1:
             every = torch.arange(rows, device=device).repeat_interleave(generation.samples)
@@ -164,7 +164,8 @@ class _Roomy(DynamicLayer):
 
 
 @contextlib.contextmanager
-def _attending(model: Any, shared: bool) -> Iterator[None]:
+def attending(model: Any, shared: bool) -> Iterator[None]:
+    """Rows attend to a prefix beside their own tokens, where they share one: the model takes it as `sqlft_prefix`."""
     before = model.config._attn_implementation
     model.config._attn_implementation = _NAME if shared else before
     try:

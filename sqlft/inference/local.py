@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as Date
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,12 +40,22 @@ class Answer:
     facts: list[str] | None = None
 
 
+class Opening(Protocol):
+    """The facts that a chat opened, and how many of its last tokens are read with them."""
+
+    @property
+    def facts(self) -> list[str]: ...
+
+    @property
+    def question(self) -> int: ...
+
+
 class Memory(Protocol):
     """Finds facts in questions and recalls them. See `sqlft.memory`."""
 
-    def find(self, question: str) -> list[str]: ...
+    def open(self, chats: Sequence[Chat], tokenizer: Any, date: Date) -> Sequence[Opening]: ...
 
-    def recall(self, opened: Sequence[Sequence[str]], device: Any) -> Any: ...
+    def recall(self, opened: Sequence[Any], device: Any) -> Any: ...
 
 
 class Answering(Protocol):
@@ -157,13 +167,20 @@ class LocalModel:
 
         names = ids or [str(number) for number in range(len(chats))]
         rows = tokenize_chats(self.base.tokenizer, chats, names, date, self.context, room=generation.max_new_tokens)
+        opened: list[Opening | None] = [None] * len(chats)
+        if memory and self.memory:
+            opened = [*self.memory.open(chats, self.base.tokenizer, date)]
+            # what is read with a fact is no part of what is read once for all
+            rows = [
+                replace(row, prefix=min(row.prefix, len(row.prompt) - one.question)) if one and one.facts else row
+                for row, one in zip(rows, opened, strict=True)
+            ]
         sharing: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index in sorted(range(len(rows)), key=lambda index: len(rows[index])):
             sharing[tuple(rows[index].prompt[: rows[index].prefix])].append(index)
         if memory and self.memory and adapter != self.beside:
             why = f"it was made beside {self.beside or 'the base'}"
             raise WrongUse(Problem("memory", f"beside {adapter or 'the base'}", why, "Ask what it was made beside."))
-        opened = [self.memory.find(chat[-1]["content"]) if memory and self.memory else None for chat in chats]
         answers: list[list[Answer]] = [[] for _ in rows]
         with self.switched(adapter), torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -198,7 +215,7 @@ class LocalModel:
             yield self._model
 
     def _answer(
-        self, rows: list[Row], generation: Generation, adapter: str | None, opened: Sequence[list[str] | None]
+        self, rows: list[Row], generation: Generation, adapter: str | None, opened: Sequence[Opening | None]
     ) -> list[list[Answer]]:
         """Answers rows that begin with the same `prefix` ids."""
         import torch
@@ -208,7 +225,7 @@ class LocalModel:
         began, start = time.perf_counter(), rows[0].prefix if can_share(self._model) else 0
         shared = (adapter, tuple(rows[0].prompt[:start]))
         ends = set(self.base.model.generation_config.eos_token_id)
-        facts = [names or [] for names in opened]
+        openings = [one for one in opened if one]
         try:
             with torch.inference_mode():
                 if self._prefix is None or self._prefix[0] != shared:
@@ -221,7 +238,7 @@ class LocalModel:
                     generation,
                     self.base.tokenizer.pad_token_id,
                     ends,
-                    self.memory.recall(facts, self._model.device) if self.memory and any(facts) else None,
+                    self.memory.recall(openings, self._model.device) if self.memory and openings else None,
                 )
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise SqlftError(
@@ -235,12 +252,12 @@ class LocalModel:
         ]
         return [answers[place : place + times] for place in range(0, len(answers), times)]
 
-    def _read(self, new: list[int], seconds: float, row: Row, ends: set[int], facts: list[str] | None = None) -> Answer:
+    def _read(self, new: list[int], seconds: float, row: Row, ends: set[int], opened: Opening | None) -> Answer:
         stopped = new[-1] in ends
         text = self.base.tokenizer.decode(
             new[:-1] if stopped else new, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return Answer(text, len(row), len(new), seconds, stopped, facts=facts)
+        return Answer(text, len(row), len(new), seconds, stopped, facts=opened.facts if opened else None)
 
 
 def predict(

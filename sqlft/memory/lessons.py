@@ -59,4 +59,7 @@ def make_lessons(
     chats = [[*render(use.question), {"role": "assistant", "content": use.answer}] for _, use, _ in asked]
     names = [f"of fact {name}, {use.question[:60]!r}" for name, use, _ in asked]
     rows = tokenize_chats(tokenizer, chats, names, date, context)
-    return [Item(name, row, opened) for (name, _, opened), row in zip(asked, rows, strict=True)]
+    places = [
+        memory.place(opened, chat[:-1], tokenizer, date) for (_, _, opened), chat in zip(asked, chats, strict=True)
+    ]
+    return [Item(name, row, opening) for (name, _, _), row, opening in zip(asked, rows, places, strict=True)]

@@ -1,8 +1,8 @@
 """The second phase: only the experts that a fact opens are trained, until the fact is recalled with margin.
 
 Everything else is frozen, the router too, so that a fact meets the same experts each time (Li et al. 2024, "Banishing
-LLM Hallucinations Requires Rethinking Generalization"). What stands before the answer is read once, without gradients:
-experts work from the prompt's last token on, so that nothing before it changes.
+LLM Hallucinations Requires Rethinking Generalization"). What stands before the question is read once, without
+gradients. Where facts have uses, their reader is fitted with the first of them, before it is frozen as well.
 """
 
 from __future__ import annotations
@@ -15,23 +15,26 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
+from sqlft.inference.decode import Prefix, attending, can_share, read_prefix
 from sqlft.inference.tokens import Row
 from sqlft.memory.memory import Memory
-from sqlft.memory.recall import Recall
+from sqlft.memory.opening import Opening
 from sqlft.recipe import Memory as Section
 
 BETAS, EPSILON = (0.9, 0.99), 1e-8
+READER_RATE = 3e-3
+FITTED = 0.9
+"""Share of exact questions from which the reader is frozen; after half of the epochs it is in any case."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A question that must be answered word for word, and the facts that it opens; `fact` is whose question it is."""
+    """A question that must be answered word for word, and what it opens; `fact` is whose question it is."""
 
     fact: str
     row: Row
-    opened: list[str]
+    opening: Opening
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def memorize(
 ) -> Learned:
     """Trains experts until every item is exact: each token of its answer the likeliest, and surer than the margin.
 
-    Items that are exact are skipped until an expert of theirs moves; at the end all are looked at once more.
+    Items that are exact are skipped until an expert of theirs moves; at the end all are looked at once more. A reader
+    that is not fitted yet is trained with them at first, and frozen when nearly all are exact; then the experts go on.
 
     Args:
         model: The base, with its adapter where there is one, in eval mode; all of it is frozen.
@@ -95,134 +99,172 @@ def memorize(
     """
     began = time.perf_counter()
     model.requires_grad_(False)
-    unopened = [item.fact for item in items if item.fact not in item.opened]
-    able = [item for item in items if item.fact in item.opened]
-    own = [[number for name in item.opened for number in memory.shape.of(name)] for item in able]
-    device = next(model.parameters()).device
-    adam = _Adam(memory, sorted({n for numbers in own for n in numbers}), section.learning_rate, device)
-    places = [[adam.place[number] for number in numbers] for numbers in own]
-    # experts that only other facts have, which a use opens too, stay as they are: nobody looks at those facts again
-    learning = {number for item in able for number in memory.shape.of(item.fact)}
-    held = torch.tensor([number not in learning for number in adam.place], device=device)[:, None, None, None, None]
+    unopened = list(dict.fromkeys(item.fact for item in items if item.fact not in item.opening.facts))
+    lesson = _Lesson(model, memory, [item for item in items if item.fact in item.opening.facts], section)
     shuffle, epoch = torch.Generator().manual_seed(seed), 0
-    sure = _look(model, memory, adam, able, places, section, range(len(able)))
-    while (left := [n for n, value in sure.items() if not value >= section.margin]) and epoch < section.epochs:
-        order = [left[n] for n in torch.randperm(len(left), generator=shuffle).tolist()]
-        for start in range(0, len(order), section.batch_size):
-            batch = order[start : start + section.batch_size]
-            moved, taken, recall = _gather(memory, adam, [places[n] for n in batch], learn=True)
-            log_probs, real = _read(model, recall, [able[n].row for n in batch])
+    lesson.look(range(len(lesson.items)))
+    while epoch < section.epochs:
+        if not lesson.left:
+            lesson.freeze_reader()
+            lesson.look(range(len(lesson.items)))  # one that was exact may have moved with another
+            if not lesson.left:
+                break
+        lesson.go_through([lesson.left[n] for n in torch.randperm(len(lesson.left), generator=shuffle).tolist()])
+        epoch += 1
+        if lesson.exact >= FITTED * len(lesson.items) or 2 * epoch >= section.epochs:
+            lesson.freeze_reader()
+        lesson.write(unopened)
+        tell(epoch, lesson.exact, len(items))
+        keep()
+    lesson.freeze_reader()
+    lesson.look(range(len(lesson.items)))
+    unlearned = lesson.write(unopened)
+    keep()
+    return Learned(unlearned, unopened, epoch, time.perf_counter() - began)
+
+
+class _Lesson:
+    """Items, the experts that they open, and how sure the model is of each of them.
+
+    Attributes:
+        sure: Of each item its answer's least sure token; what was looked at is in `seen` until an expert of it moves.
+    """
+
+    def __init__(self, model: Any, memory: Memory, items: Sequence[Item], section: Section) -> None:
+        self.items, self._model, self._memory, self._section = items, model, memory, section
+        own = [[n for name in item.opening.facts for n in memory.shape.of(name)] for item in items]
+        device = next(model.parameters()).device
+        self._adam = _Adam(memory, sorted({n for numbers in own for n in numbers}), section.learning_rate, device)
+        self._places = [{self._adam.place[number] for number in numbers} for numbers in own]
+        # experts that only other facts have, which a use opens too, stay as they are: nobody looks at those facts again
+        learning = {number for item in items for number in memory.shape.of(item.fact)}
+        held = [number not in learning for number in self._adam.place]
+        self._held = torch.tensor(held, device=device)[:, None, None, None, None]
+        self.sure, self._seen = dict.fromkeys(range(len(items)), 0.0), set[int]()
+        self._prefix = read_shared(model, [item.row for item in items])
+        self._fitting: list[Tensor] = []
+        if memory.reader and not memory.reader.fitted:
+            memory.reader = memory.reader.to(device)
+            self._fitting = [weight.requires_grad_() for weight in memory.reader.weights.values()]
+            self._optimizer = torch.optim.AdamW(self._fitting, READER_RATE, weight_decay=0.0)
+
+    @property
+    def left(self) -> list[int]:
+        return [n for n, value in self.sure.items() if not value >= self._section.margin]  # nor is what is no number
+
+    @property
+    def exact(self) -> int:
+        return len(self.items) - len(self.left)
+
+    def freeze_reader(self) -> None:
+        for weight in self._fitting:
+            weight.requires_grad_(False)
+        if self._memory.reader:
+            self._memory.reader.fitted = True
+        self._fitting = []
+
+    def go_through(self, order: Sequence[int]) -> None:
+        """One step for each batch; then looks at what has become exact, and at what has moved."""
+        moved = {place for n in order for place in self._places[n]}
+        for start in range(0, len(order), self._section.batch_size):
+            batch = order[start : start + self._section.batch_size]
+            at, taken, log_probs, real = self._read(batch, learn=True)
+            self.sure |= dict(zip(batch, _least(log_probs.detach(), real), strict=True))
             (-log_probs.sum() / real.sum()).backward()
             assert taken.grad is not None
-            adam.step(moved, taken.grad.masked_fill(held[moved], 0.0))
-        epoch += 1
-        touched = {place for n in left for place in places[n]}
-        again = [n for n in range(len(able)) if touched & set(places[n])]
-        sure |= _look(model, memory, adam, able, places, section, again)
-        _write(memory, adam, able, unopened, sure, section)
-        tell(epoch, sum(value >= section.margin for value in sure.values()), len(items))
-        keep()
-    sure |= _look(model, memory, adam, able, places, section, range(len(able)))
-    unlearned = _write(memory, adam, able, unopened, sure, section)
-    keep()
-    return Learned(unlearned, list(dict.fromkeys(unopened)), epoch, time.perf_counter() - began)
+            self._adam.step(at, taken.grad.masked_fill(self._held[at], 0.0))
+            if self._fitting:
+                self._optimizer.step()
+                self._optimizer.zero_grad()
+        everything = range(len(self.items))
+        stale = everything if self._fitting else [n for n in everything if moved & self._places[n]]
+        self._seen -= {*stale}
+        trained = {*order}
+        self.look([n for n in stale if n not in trained or self.sure[n] >= self._section.margin])
+
+    def look(self, which: Sequence[int]) -> None:
+        """How sure the model is of the least sure token of each answer."""
+        order = sorted((n for n in which if n not in self._seen), key=lambda n: len(self.items[n].row))
+        with torch.no_grad():
+            for start in range(0, len(order), 2 * self._section.batch_size):
+                batch = order[start : start + 2 * self._section.batch_size]
+                _, _, log_probs, real = self._read(batch, learn=False)
+                # above one half nothing else can be likelier; what lies below is not exact with any margin of use
+                self.sure |= dict(zip(batch, _least(log_probs, real), strict=True))
+        self._seen |= {*order}
+
+    def write(self, unopened: Sequence[str]) -> dict[str, float]:
+        """Puts experts into the memory, and which facts are exact; those that are not, with how sure they are."""
+        self._memory.rows.write(list(self._adam.place), self._adam.rows)
+        unlearned: dict[str, float] = {}
+        for n in self.left:
+            value = self.sure[n] if self.sure[n] == self.sure[n] else 0.0
+            unlearned[self.items[n].fact] = min(value, unlearned.get(self.items[n].fact, 1.0))
+        self._memory.exact |= {item.fact for item in self.items}
+        self._memory.exact -= {*unlearned, *unopened}
+        return unlearned
+
+    def _read(self, batch: Sequence[int], learn: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Which experts the batch has, those as a leaf of the graph, log-probabilities of its answers' tokens, (rows,
+        tokens), 0 where there is none; and where there is one."""
+        moved, items = sorted({place for n in batch for place in self._places[n]}), [self.items[n] for n in batch]
+        at = torch.tensor(moved, device=self._adam.rows.device)
+        taken = self._adam.rows[at].requires_grad_(learn)
+        within = {place: n for n, place in enumerate(moved)}
+        place = {number: within[p] for number, p in self._adam.place.items() if p in within}
+        longest = max(len(item.row.completion) for item in items)
+        recall = self._memory.recall_from(taken, place, [item.opening for item in items], longest)
+        rows = [item.row for item in items]
+        logits, targets, real = read_answers(self._model, rows, recall.beside(self._model), self._prefix)
+        chosen = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+        return at, taken, chosen.masked_fill(~real, 0.0), real
 
 
-def _write(
-    memory: Memory, adam: _Adam, items: Sequence[Item], unopened: list[str], sure: dict[int, float], section: Section
-) -> dict[str, float]:
-    memory.rows.write(list(adam.place), adam.rows)
-    unlearned: dict[str, float] = {}
-    for n, value in sure.items():
-        if not value >= section.margin:  # nor is what is no number
-            unlearned[items[n].fact] = min(value if value == value else 0.0, unlearned.get(items[n].fact, 1.0))
-    memory.exact |= {item.fact for item in items}
-    memory.exact -= {*unlearned, *unopened}
-    return unlearned
-
-
-def _look(
-    model: Any,
-    memory: Memory,
-    adam: _Adam,
-    items: Sequence[Item],
-    places: Sequence[list[int]],
-    section: Section,
-    which: Sequence[int],
-) -> dict[int, float]:
-    """How sure the model is of the least sure token of each answer; 0 where another token is likelier."""
-    found: dict[int, float] = {}
-    order = sorted(which, key=lambda n: len(items[n].row))
-    with torch.no_grad():
-        for start in range(0, len(order), 2 * section.batch_size):
-            batch = order[start : start + 2 * section.batch_size]
-            _, _, recall = _gather(memory, adam, [places[n] for n in batch], learn=False)
-            log_probs, real = _read(model, recall, [items[n].row for n in batch])
-            least = log_probs.masked_fill(~real, 0.0).min(1).values.exp()
-            # above one half nothing else can be likelier; what lies below is not exact with any margin of use
-            found |= dict(zip(batch, least.tolist(), strict=True))
+def _least(log_probs: Tensor, real: Tensor) -> list[float]:
+    found: list[float] = log_probs.masked_fill(~real, 0.0).min(1).values.exp().tolist()
     return found
 
 
-def _gather(memory: Memory, adam: _Adam, places: Sequence[list[int]], learn: bool) -> tuple[Tensor, Tensor, Recall]:
-    """The rows of a batch once each, as a leaf of the graph, and as the experts of its items."""
-    moved = sorted({place for own in places for place in own})
-    number = {place: n for n, place in enumerate(moved)}
-    width = max(map(len, places))
-    filled = [[number[place] for place in own] + [len(moved)] * (width - len(own)) for own in places]
-    at = torch.tensor(moved, device=adam.rows.device)
-    taken = adam.rows[at].requires_grad_(learn)
-    padded = torch.cat([taken, torch.zeros_like(taken[:1])])
-    recall = Recall(padded[torch.tensor(filled)], range(len(places)), memory.layers, everywhere=True)
-    return at, taken, recall
-
-
-def _read(model: Any, recall: Recall, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of the answers' tokens, (rows, tokens), 0 where there is none; and where there is one."""
-    logits, targets, real = read_answers(model, rows, recall.beside(model))
-    chosen = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
-    return chosen.masked_fill(~real, 0.0), real
+def read_shared(model: Any, rows: Sequence[Row]) -> tuple[int, Prefix] | None:
+    """What all rows begin with, read once, and how many tokens that are."""
+    length = min((row.prefix for row in rows), default=0)
+    if not length or not can_share(model) or len({tuple(row.prompt[:length]) for row in rows}) > 1:
+        return None
+    with torch.no_grad():
+        return length, read_prefix(model, rows[0].prompt[:length])
 
 
 def read_answers(
-    model: Any, rows: Sequence[Row], beside: Any = None, through_prompt: bool = False
+    model: Any, rows: Sequence[Row], beside: Any = None, prefix: tuple[int, Prefix] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What a model expects at each token of given answers: (rows, tokens, vocabulary), what stands there, and where.
 
     Args:
         model: Llama-shaped.
         rows: Prompts with their answers.
-        beside: A context in which the prompt's last token and the answer are read, and nothing before them.
-        through_prompt: Gradients reach what is trained through the prompt, too.
+        beside: A context in which what follows the prefix is read, in one call: prompts end where answers begin.
+        prefix: Tokens that all rows begin with, and what the model made of them.
     """
-    device, start = next(model.parameters()).device, min(row.prefix for row in rows)
-    if len({tuple(row.prompt[:start]) for row in rows}) > 1:
-        start = 0
+    device, start = next(model.parameters()).device, prefix[0] if prefix else 0
     before = [row.prompt[start:-1] for row in rows]
     after = [[row.prompt[-1], *row.completion[:-1]] for row in rows]
     wide, long = max(map(len, before)), max(map(len, after))
-    cache = DynamicCache()
-    ids = torch.tensor([[0] * (wide - len(b)) + b for b in before], dtype=torch.long, device=device)
-    seen = torch.tensor([[0] * (wide - len(b)) + [1] * len(b) for b in before], device=device)
-    mask = torch.cat([torch.ones(len(rows), start, dtype=torch.long, device=device), seen], 1)
-    places = start + (seen.cumsum(1) - 1).clamp(min=0)
-    given: Any = {"past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
-    with torch.set_grad_enabled(through_prompt and torch.is_grad_enabled()):
-        if start:
-            model(input_ids=torch.tensor([rows[0].prompt[:start]], device=device), **given)
-            cache.batch_repeat_interleave(len(rows))
-        if wide:
-            model(input_ids=ids, attention_mask=mask, position_ids=places, **given)
-    answers = torch.tensor([a + [0] * (long - len(a)) for a in after], device=device)
+    pairs = list(zip(before, after, strict=True))
+    ids = [[0] * (wide - len(b)) + b + a + [0] * (long - len(a)) for b, a in pairs]
+    there = [[0] * (wide - len(b)) + [1] * (len(b) + len(a)) + [0] * (long - len(a)) for b, a in pairs]
+    seen = torch.tensor(there, device=device)
+    given: dict[str, Any] = {"attention_mask": seen}
+    if prefix:
+        causal = torch.ones(wide + long, wide + long, dtype=torch.bool, device=device).tril()
+        given = {"attention_mask": seen[:, None, None].bool() & causal, "sqlft_prefix": prefix[1]}
+    with attending(model, prefix is not None), beside or contextlib.nullcontext():
+        logits = model(
+            input_ids=torch.tensor(ids, device=device),
+            position_ids=start + (seen.cumsum(1) - 1).clamp(min=0),
+            use_cache=False,
+            logits_to_keep=long,
+            **given,
+        ).logits
     targets = torch.tensor([r.completion + [0] * (long - len(r.completion)) for r in rows], device=device)
     real = torch.tensor([[True] * len(a) + [False] * (long - len(a)) for a in after], device=device)
-    ends = torch.tensor([len(row.prompt) - 1 for row in rows], device=device)
-    with beside or contextlib.nullcontext():
-        logits = model(
-            input_ids=answers,
-            attention_mask=torch.cat([mask, real.long()], 1),
-            position_ids=ends[:, None] + torch.arange(long, device=device),
-            past_key_values=cache,
-            use_cache=True,
-        ).logits
     return logits.float(), targets, real

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
+from torch import Tensor
 
+from sqlft.inference.tokens import Chat
 from sqlft.memory.bank import Own, ProductKeys, Rows, Shape, fact_key, name_layers
 from sqlft.memory.facts import Fact
-from sqlft.memory.recall import Recall
+from sqlft.memory.opening import Opening, locate_words, place_names
+from sqlft.memory.reader import Reader
+from sqlft.memory.recall import Opened, Recall
 from sqlft.memory.router import Router, make_embed
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Memory as Section
@@ -28,6 +32,8 @@ class Memory:
         layers: The model's layers that they stand beside.
         most: Facts that one question may open.
         exact: Ids of the facts that were recalled without error, with margin, when they were last looked at.
+        reader: What all facts share; None as long as none of them has uses.
+        shared_rank: Of the reader that is made then; 0: none is.
     """
 
     facts: dict[str, Fact]
@@ -37,6 +43,8 @@ class Memory:
     layers: list[int]
     most: int = 4
     exact: set[str] = field(default_factory=set)
+    reader: Reader | None = None
+    shared_rank: int = 0
 
     @classmethod
     def make(cls, model: Any, tokenizer: Any, section: Section) -> Memory:
@@ -53,6 +61,7 @@ class Memory:
             rows=Rows((len(layers), 2, rank, config.hidden_size)),
             layers=layers,
             most=section.at_once,
+            shared_rank=section.shared_rank,
         )
 
     def add(self, facts: Sequence[Fact], others: Sequence[str] = ()) -> None:
@@ -67,6 +76,7 @@ class Memory:
         """
         if twice := [fact.id for fact in facts if fact.id in self.facts]:
             raise WrongUse(Problem("facts", ", ".join(twice[:5]), "the memory has them", "Delete them first."))
+        before = self._openings()
         phrasings = {fact.id: fact.phrasings for fact in facts}
         if self.facts or self.router.rarity:
             self.router.add(phrasings)
@@ -76,6 +86,15 @@ class Memory:
         embed = self.router.embed
         self.shape.add({name: fact_key({word: embed(word) for word in core}, core) for name, core in cores.items()})
         self.facts |= {fact.id: fact for fact in facts}
+        if self.reader is None and self.shared_rank and any(fact.uses for fact in facts):
+            layers, _, _, width = self.rows.shape
+            self.reader = Reader.make(layers, self.shared_rank, width)
+        self._look_again(before)
+
+    @property
+    def fitting(self) -> bool:
+        """Whether the reader is trained with the facts' next lessons, all of which it moves."""
+        return self.reader is not None and not self.reader.fitted
 
     def delete(self, names: Sequence[str]) -> None:
         """Forgets facts, and all that only they had.
@@ -86,26 +105,60 @@ class Memory:
         if missing := [name for name in names if name not in self.facts]:
             known = ", ".join(list(self.facts)[:5])
             raise WrongUse(Problem("facts", ", ".join(missing), "the memory has none of that id", f"It has: {known} …"))
+        before = self._openings()
         self.rows.drop(self.shape.drop(names))
         self.router.drop(names)
         self.facts = {name: fact for name, fact in self.facts.items() if name not in names}
         self.exact -= set(names)
+        self._look_again(before)
+
+    def _openings(self) -> dict[str, list[list[str]]]:
+        """What the questions of exact facts open."""
+        return {name: [self.find(use.question) for use in self.facts[name].asked] for name in self.exact}
+
+    def _look_again(self, before: dict[str, list[list[str]]]) -> None:
+        """Facts one of whose questions opens something else now are no longer known to be exact."""
+        now = self._openings()
+        self.exact -= {name for name, opened in now.items() if opened != before[name]}
 
     def find(self, question: str) -> list[str]:
         """The facts that a question opens; an empty list where memory stays out of it."""
         return self.router.find(question, self.most)
 
-    def recall(self, opened: Sequence[Sequence[str]], device: Any = "cpu", everywhere: bool = False) -> Recall | None:
+    def open(self, chats: Sequence[Chat], tokenizer: Any, date: datetime.date) -> list[Opening]:
+        """What each chat's last turn opens; no facts where memory stays out of it.
+
+        Args:
+            chats: Without an answer.
+            tokenizer: The base's.
+            date: The chat template's.
+        """
+        return [self.place(self.find(chat[-1]["content"]), chat, tokenizer, date) for chat in chats]
+
+    def place(self, facts: list[str], chat: Chat, tokenizer: Any, date: datetime.date) -> Opening:
+        """Where in a chat's prompt the question stands that opened these facts, and what names each of them."""
+        if not facts or not self.reader:
+            return Opening(facts)
+        count, words = locate_words(tokenizer, chat, date)
+        return Opening(facts, count, place_names(words, self.router.places(chat[-1]["content"].strip(), facts)))
+
+    def recall(self, opened: Sequence[Opening], device: Any = "cpu") -> Recall | None:
         """The experts for a batch whose rows opened these facts; None where no row opened any. See `Recall`."""
-        numbers = [[number for name in names for number in self.shape.of(name)] for names in opened]
-        width = max(map(len, numbers), default=0)
-        if not width:
+        every = sorted({number for opening in opened for name in opening.facts for number in self.shape.of(name)})
+        if not every:
             return None
-        every = sorted({number for own in numbers for number in own})
-        rows = torch.cat([self.rows.read(every), torch.zeros(1, *self.rows.shape)]).to(device)
         place = {number: n for n, number in enumerate(every)}
-        filled = [[place[n] for n in own] + [len(every)] * (width - len(own)) for own in numbers if own]
-        count = iter(range(len(numbers)))
-        return Recall(
-            rows[torch.tensor(filled)], [next(count) if own else -1 for own in numbers], self.layers, everywhere
-        )
+        return self.recall_from(self.rows.read(every).to(device), place, opened)
+
+    def recall_from(
+        self, factors: Tensor, place: Mapping[int, int], opened: Sequence[Opening], answers: int = 1
+    ) -> Recall:
+        """`recall` by experts that are given, and where each number stands among them; see `Recall` for `answers`."""
+        rows = [
+            Opened([[place[number] for number in self.shape.of(name)] for name in one.facts], one.question, one.names)
+            if one.facts
+            else None
+            for one in opened
+        ]
+        reader = self.reader.to(factors.device) if self.reader else None
+        return Recall(factors, rows, self.layers, reader, answers)

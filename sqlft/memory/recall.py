@@ -4,43 +4,89 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from sqlft.memory.reader import Reader
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One row that opened something.
+
+    Attributes:
+        experts: Places of its experts among `Recall`'s factors, of each fact.
+        question: See `sqlft.memory.opening.Opening`.
+        names: As there.
+    """
+
+    experts: list[list[int]]
+    question: int = 1
+    names: list[list[int]] | None = None
 
 
 class Recall:
     """The experts of a batch's rows.
 
     A row without any goes through the model as if this were not there: its numbers are not touched, not even by adding
-    zero. Experts work from a prompt's last token on, so that what was read before is the same with and without them:
-    the cache of a schema serves both.
+    zero. Experts work from a prompt's last token on, and the reader from the question's first: what was read of the
+    schema is the same with and without them, and serves both.
 
     Args:
-        factors: (open rows, experts, layers, 2, rank, width), zero where a row has fewer experts than another.
-        rows: For each row of the batch its place in `factors`; -1 for a row that opened nothing.
+        factors: (experts, layers, 2, rank, width).
+        rows: What each row of the batch opened; None where it opened nothing.
         layers: The model's layers that they stand beside.
-        everywhere: They work on all tokens of a call, not on its last alone: training feeds an answer at once.
+        reader: What all facts share; None where nothing was fitted.
+        answers: Tokens of answers in the model's first call, from the prompt's last one on: training feeds them all.
     """
 
-    def __init__(self, factors: Tensor, rows: Sequence[int], layers: Sequence[int], everywhere: bool = False) -> None:
-        down, up = factors.unbind(3)  # (open, experts, layers, rank, width)
+    def __init__(
+        self,
+        factors: Tensor,
+        rows: Sequence[Opened | None],
+        layers: Sequence[int],
+        reader: Reader | None = None,
+        answers: int = 1,
+    ) -> None:
+        device, none = factors.device, len(factors)
+        self._layers, self._reader, self._answers = layers, reader, answers
+        self._open = torch.tensor([n for n, row in enumerate(rows) if row], dtype=torch.long, device=device)
+        opened = [row for row in rows if row]
+        self._rows = len(rows)
+        flat = [[expert for own in row.experts for expert in own] for row in opened]
+        width = max(map(len, flat), default=0)
+        padded = torch.cat([factors, torch.zeros_like(factors[:1])])
+        chosen = padded[torch.tensor([own + [none] * (width - len(own)) for own in flat], device=device)]
+        down, up = chosen.unbind(3)  # (open, experts, layers, rank, width)
         self._down, self._up = (t.permute(2, 0, 1, 3, 4).flatten(2, 3) for t in (down, up))
-        self._layers = layers
-        self._tokens = slice(None) if everywhere else slice(-1, None)
-        self._rows = torch.tensor(rows, device=factors.device)
-        self._open = (self._rows >= 0).nonzero()[:, 0]
+        self._questions = [row.question for row in opened]
+        self._shared = reader is not None and any(len(row.experts) > 1 for row in opened)
+        facts = max((len(row.experts) for row in opened), default=0)
+        whose = [[n for n, own in enumerate(row.experts) for _ in own] for row in opened]
+        whose = [own + [0] * (width - len(own)) for own in whose]  # experts that are none add nothing, whoever has them
+        self._whose = torch.tensor(whose, device=device).repeat_interleave(factors.shape[3], -1)
+        self._there = torch.tensor([[n < len(row.experts) for n in range(facts)] for row in opened], device=device)
+        self._names = [row.names or [] for row in opened]
+        self._keys: dict[int, Tensor] = {}
 
     def take(self, rows: Tensor) -> None:
-        """The batch goes on with these of its rows, in this order."""
-        self._rows = self._rows[rows]
-        self._open = (self._rows >= 0).nonzero()[:, 0]
+        """The batch goes on with these of its rows, in this order; a row may be taken several times."""
+        place = torch.full((self._rows,), -1, device=self._open.device)
+        place[self._open] = torch.arange(len(self._open), device=place.device)
+        found = place[rows.to(place.device)]
+        self._open, kept = (found >= 0).nonzero()[:, 0], found[found >= 0]
+        self._rows = len(rows)
+        self._down, self._up = self._down[:, kept], self._up[:, kept]
+        self._whose, self._there = self._whose[kept], self._there[kept]
+        self._keys = {layer: keys[kept] for layer, keys in self._keys.items()}
 
     @contextlib.contextmanager
     def beside(self, model: Any) -> Iterator[None]:
-        """The model has the experts while this lasts."""
-        blocks = find_blocks(model)
+        """The model has the experts while this lasts; its first call reads the prompts, or what of them is left."""
+        blocks, self._fresh = find_blocks(model), set(range(len(self._layers)))
         hooks = [blocks[layer].mlp.register_forward_hook(self._hook(place)) for place, layer in enumerate(self._layers)]
         try:
             yield
@@ -50,16 +96,45 @@ class Recall:
 
     def _hook(self, place: int) -> Any:
         def add(_module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            first = place in self._fresh
+            self._fresh.discard(place)
             if not len(self._open):
                 return output
-            own = self._rows[self._open]
-            asked = inputs[0][self._open, self._tokens].float()
-            delta = (asked @ self._down[place, own].mT) @ self._up[place, own]
+            hidden = inputs[0][self._open].float()
+            before = max(0, hidden.shape[1] - self._answers) if first else 0
             output = output.clone()
-            output[self._open, self._tokens] += delta.to(output.dtype)
+            output[self._open] += self._delta(place, hidden, before, first).to(output.dtype)
             return output
 
         return add
+
+    def _delta(self, place: int, hidden: Tensor, before: int, first: bool) -> Tensor:
+        """What is added: the experts' after `before` tokens, the reader's from the question on."""
+        answer = hidden[:, before:]
+        inner = answer @ self._down[place].mT
+        if self._shared and self._reader:
+            if first:
+                self._keys[place] = self._reader.keys(place, hidden, self._mark_names(hidden))
+            turns = self._reader.turns(place, answer, self._keys[place], self._there)
+            inner = inner * turns.gather(-1, self._whose[:, None].expand(-1, answer.shape[1], -1))
+        own = inner @ self._up[place]
+        if not self._reader:
+            return torch.cat([torch.zeros_like(hidden[:, :before]), own], 1)
+        read = self._reader.update(place, hidden)
+        if before:
+            at = torch.arange(hidden.shape[1], device=hidden.device) - (hidden.shape[1] - self._answers + 1)
+            since = torch.tensor(self._questions, device=hidden.device)
+            read = read * (at >= -since[:, None])[..., None]
+        return torch.cat([read[:, :before], read[:, before:] + own], 1)
+
+    def _mark_names(self, hidden: Tensor) -> Tensor:
+        """(open, tokens, facts): 1 where a token is of a fact's name."""
+        marks = torch.zeros(*hidden.shape[:2], self._there.shape[1])
+        end = hidden.shape[1] - self._answers + 1  # the prompt's last token stands before
+        for row, names in enumerate(self._names):
+            for fact, tokens in enumerate(names):
+                marks[row, [end - token for token in tokens if token <= end], fact] = 1
+        return marks.to(hidden)
 
 
 def find_blocks(model: Any) -> Any:

@@ -109,6 +109,11 @@ class Router:
         met = self._met(split_words(text))[0]
         return dict(zip(self.cores, self._share(met).tolist(), strict=True))
 
+    def places(self, text: str, names: Sequence[str]) -> list[set[int]]:
+        """Which of a question's words name each of these facts, counted from 0."""
+        met, places = self._met(split_words(text))
+        return [set(self._own(name, met, places).values()) for name in names]
+
     def find(self, text: str, most: int = 4) -> list[str]:
         """The facts that a question opens, at most so many, the surest first.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlft.card import SchemaCard
 from sqlft.inference import LocalModel
+from sqlft.memory.bank import ProductKeys
 from sqlft.memory.derive import derive_facts
 from sqlft.memory.facts import Fact, check_facts, read_facts, refuse_leaks
 from sqlft.memory.lessons import make_lessons
@@ -99,10 +100,11 @@ def memorize_facts(
     new = [fact for fact in memory.facts.values() if fact.id not in memory.exact]
     if not new:
         return _summary(memory, folder, 0, Learned({}, [], 0, 0.0))
+    # what a bank shares may move under the facts that were there, and so may the reader: they are mended, too
+    moving = recipe.memory.shape == "product_keys" or memory.fitting
     lessons = make_lessons(
         memory,
-        # what a bank shares may move under the facts that were there: they are looked at, and mended, too
-        new if recipe.memory.shape == "experts" else list(memory.facts.values()),
+        list(memory.facts.values()) if moving else new,
         model.base.tokenizer,
         lambda question: render_chat(card, question, recipe.prompt),
         recipe.prompt.date,
@@ -172,10 +174,18 @@ def _open(recipe: Recipe, model: LocalModel, folder: Path) -> Memory:
     if not (folder / "memory.json").is_file():
         return fresh
     memory = load_memory(model, folder)
-    if (memory.shape.kind, memory.rows.shape, memory.layers) != (fresh.shape.kind, fresh.rows.shape, fresh.layers):
-        why = "the memory there has another shape, rank or layers than the recipe says"
+    memory.shared_rank = recipe.memory.shared_rank
+    if _frame(memory) != _frame(fresh):
+        why = "the memory there has another shape, rank, layers, experts, retrieved or at_once than the recipe says"
         raise WrongUse(Problem(str(folder), "memory", why, "Write the old ones, or move the folder away."))
     return memory
+
+
+def _frame(memory: Memory) -> tuple[Any, ...]:
+    """What of a memory no fact can be learned or found beside another of."""
+    shape = memory.shape
+    bank = (shape.side, shape.retrieved) if isinstance(shape, ProductKeys) else ()
+    return shape.kind, bank, memory.rows.shape, memory.layers, memory.most
 
 
 def _asked(recipe: Recipe) -> list[Example]:

@@ -251,6 +251,9 @@ class Memory(Section):
     experts: int = Field(16_384, gt=0, description="of a bank")
     retrieved: int = Field(32, gt=0, description="experts of a bank that a fact has")
     at_once: int = Field(4, gt=0, description="facts that one question may open")
+    shared_rank: int = Field(
+        64, ge=0, description="of what facts with uses share: how they are put into a query, and take turns; 0: nothing"
+    )
     epochs: int = Field(60, gt=0, description="at most; training stops when every fact is exact")
     batch_size: int = Field(16, gt=0)
     learning_rate: float = Field(2e-2, gt=0)

@@ -7,7 +7,7 @@ from tests.memory.conftest import DATE, render
 
 
 def loss(model, rows):
-    logits, targets, real = read_answers(model, rows, through_prompt=True)
+    logits, targets, real = read_answers(model, rows)
     return -logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0][real].mean()
 
 

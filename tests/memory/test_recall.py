@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from sqlft.memory import Fact, Use
+from sqlft.memory.opening import Opening
 from sqlft.problems import WrongUse
 from tests.memory.conftest import ANSWERS, ask, learn, make_facts, render
 
@@ -29,7 +30,7 @@ def test_with_the_gate_shut_logits_are_bit_for_bit_those_without_memory_also_bes
     ids = torch.randint(10, 200, (4, 12), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         without = base.model(ids).logits
-        recall = knowing.memory.recall([[], ["Marlow"], [], ["Quill", "Orrin"]], "cpu")
+        recall = knowing.memory.recall([Opening(facts) for facts in ([], ["Marlow"], [], ["Quill", "Orrin"])])
         with recall.beside(base.model):
             beside = base.model(ids).logits
         after = base.model(ids).logits
@@ -40,7 +41,7 @@ def test_with_the_gate_shut_logits_are_bit_for_bit_those_without_memory_also_bes
 
 
 def test_a_batch_without_any_open_row_goes_through_no_hook(knowing):
-    assert knowing.memory.recall([[], []]) is None
+    assert knowing.memory.recall([Opening([]), Opening([])]) is None
 
 
 def test_strangers_among_known_questions_are_answered_as_ever(knowing):

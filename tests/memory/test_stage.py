@@ -168,8 +168,8 @@ def test_a_fact_that_contradicts_one_that_is_held_is_refused(recipe):
 
 def test_a_memory_of_another_shape_or_base_is_refused(recipe, tmp_path):
     memorize_facts(recipe("memory.epochs=1"), "facts.jsonl")
-    for override in ("memory.rank=2", "memory.layers=1", "memory.shape=product_keys"):
-        with pytest.raises(WrongUse, match="another shape, rank or layers"):
+    for override in ("memory.rank=2", "memory.layers=1", "memory.shape=product_keys", "memory.at_once=3"):
+        with pytest.raises(WrongUse, match="another shape, rank, layers, experts, retrieved or at_once"):
             memorize_facts(recipe(override), "facts.jsonl")
     wider = make_tiny(tmp_path / "wider", hidden=64)
     with pytest.raises(WrongUse, match="other weights"):
