@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from sqlft.card import Column, SchemaCard, Table
-from sqlft.evaluation.memories import ask_memories, find_memories, hash_memories
+from sqlft.evaluation.memories import ask_memories, check_memories, find_memories, hash_memories
 from sqlft.evaluation.pipeline import ask, load_model
+from sqlft.evaluation.questions import find_leaks
 from sqlft.problems import WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example
+from tests.evaluation.made import question
 from tests.tiny import tiny_base
 
 __all__ = ["tiny_base"]
@@ -94,4 +96,11 @@ def test_a_model_with_a_memory_is_asked_beside_itself_and_says_what_was_opened(
     for own, name in (("base", "memory"), ("a", "a+memory")):  # nothing is learned yet, so nothing may change
         assert [p.text for p in found[name]] == [p.text for p in without[own]]
     assert set(stages) == {"memory", "a+memory"}
-    assert len(hash_memories(memories.values())["memories"]) == 2 and hash_memories([None]) == {}
+    assert len(hash_memories(memories.values())["memories"]) == 2 and hash_memories([]) == {}
+    asked = [question(0), question(1, question=EXAMPLES[1].question), question(2, question="Count spain", sql="es")]
+    leakage = find_leaks(asked, [folder / "memory.json" for folder in memories.values()])
+    assert leakage is not None and leakage.rows == 4  # what a memory holds has been seen, as a training file has
+    assert [one.leaked for one in asked] == [[], [], ["question", "sql"]]
+    check_memories(model, memories.values())
+    with pytest.raises(WrongUse, match="beside an adapter that is not loaded"):
+        check_memories(load_model(recipe, {}, lambda *_: None), memories.values())
