@@ -2,20 +2,29 @@
 
 The router decides which facts a question opens, in training as later. Beside a fact's own phrasings its experts meet
 them shuffled, with words of other facts' phrasings between them: an expert that is only ever asked for its one fact
-need not listen to how, and so answers wordings that it was never shown.
+need not listen to how, and so answers wordings that it was never shown. A fact with uses is asked for by its bare name,
+too, in wordings that are never those of a use.
 """
 
 from __future__ import annotations
 
 import datetime
 import random
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from sqlft.dataset.fold import fold_question
 from sqlft.inference.tokens import Chat, tokenize_chats
-from sqlft.memory.facts import Fact
+from sqlft.memory.facts import Fact, Use
 from sqlft.memory.memorize import Item
 from sqlft.memory.memory import Memory
+
+WORDINGS = (
+    "{}", "{}?", "{}, please.", "What is {}?", "Explain {}.", "Define {}.", "Tell me about {}.", "{} means what?",
+    "What is the meaning of {}?", "I want to know what {} is.", "What do you call {}?", "Describe {} to me.",
+)  # fmt: skip
+"""Ways to ask for a fact by its name alone: one with uses has to tell them from questions that want it in a query."""
 
 Render = Callable[[str], Chat]
 """The chat in which a question is asked, without an answer."""
@@ -41,7 +50,7 @@ def make_lessons(
         render: Wraps a question into what the model is shown around it.
         date: The chat template's.
         context: Tokens that the model can hold.
-        variants: Shuffled questions to each fact.
+        variants: Shuffled questions to each fact; twice as many by its name alone to one with uses.
         seed: Of the shuffling.
 
     Raises:
@@ -49,13 +58,20 @@ def make_lessons(
     """
     rng = random.Random(seed)
     asked = [(fact.id, use, memory.find(use.question)) for fact in facts for use in fact.asked]
-    every = [fact.phrasings for fact in memory.facts.values()]
+    every, taken = (
+        [fact.phrasings for fact in memory.facts.values()],
+        {fold_question(use.question) for _, use, _ in asked},
+    )
     for fact in facts:
         for _ in range(variants):
             words = [*rng.choice(fact.phrasings).split(), *rng.choice(rng.choice(every)).split()]
             words = [word for word in words if rng.random() < 0.7] or words
             rng.shuffle(words)
-            asked.append((fact.id, fact.asked[0].model_copy(update={"question": " ".join(words)}), [fact.id]))
+            asked.append((fact.id, Use(question=" ".join(words), answer=fact.answer), [fact.id]))
+        for wording in rng.sample(WORDINGS, min(2 * variants, len(WORDINGS))) if fact.uses else []:
+            question = wording.format(_name(rng.choice(fact.phrasings), memory.router.cores[fact.id]))
+            if fold_question(question) not in taken:
+                asked.append((fact.id, Use(question=question, answer=fact.answer), [fact.id]))
     chats = [[*render(use.question), {"role": "assistant", "content": use.answer}] for _, use, _ in asked]
     names = [f"of fact {name}, {use.question[:60]!r}" for name, use, _ in asked]
     rows = tokenize_chats(tokenizer, chats, names, date, context)
@@ -63,3 +79,9 @@ def make_lessons(
         memory.place(opened, chat[:-1], tokenizer, date) for (_, _, opened), chat in zip(asked, chats, strict=True)
     ]
     return [Item(name, row, opening) for (name, _, _), row, opening in zip(asked, rows, places, strict=True)]
+
+
+def _name(phrasing: str, core: Iterable[str]) -> str:
+    """What of a phrasing stands from the first to the last word by which its fact is known."""
+    spans = [word.span() for word in re.finditer(r"\w+", phrasing) if word.group().lower() in core]
+    return phrasing[spans[0][0] : spans[-1][1]] if spans else phrasing

@@ -123,11 +123,10 @@ class Router:
         if not words or not self.cores:
             return []
         met, places = self._met(words)
-        shares, found, used = self._share(met), list[str](), set[int]()
-        names = list(self.cores)
-        open_ = [n for n in range(len(names)) if shares[n] >= self.threshold]
-        weight = [sum(core.values()) for core in self.cores.values()]
-        for n in sorted(open_, key=lambda n: (-float(shares[n]) * weight[n], n)):
+        shares, found, used = self._share(met).tolist(), list[str](), set[int]()
+        names, weight = list(self.cores), self._totals
+        open_ = [n for n, share in enumerate(shares) if share >= self.threshold]
+        for n in sorted(open_, key=lambda n: (-shares[n] * weight[n], n)):
             own = self._own(names[n], met, places)
             new = sum(self.cores[names[n]][word] for word, place in own.items() if place not in used)
             if new >= 0.5 * weight[n] and len(found) < most:
@@ -136,25 +135,26 @@ class Router:
         return found + self._find_named(words, met, places, shares, used)[: most - len(found)]
 
     def _find_named(
-        self, words: Sequence[str], met: Tensor, places: Sequence[int], shares: Tensor, used: set[int]
+        self, words: Sequence[str], met: Tensor, places: Sequence[int], shares: Sequence[float], used: set[int]
     ) -> list[str]:
         """Facts whose own name, which nothing else has, is met, while the rest is said in words that no fact has.
 
         A name must be spelled as it is. 'Its settlement cipher' may be the clearing code; 'its dispatch label' is not:
         other facts are about that.
         """
-        names = list(self.cores)
-        owns = {names[n]: self._own(names[n], met, places) for n in (shares >= NAMED / 2).nonzero()[:, 0].tolist()}
-        known = {places[n] for n in met.nonzero()[:, 0].tolist()}
+        names, vocabulary = list(self.cores), list(self._vocabulary)
+        here = [n for n, near in enumerate(met.tolist()) if near > 0]
+        known = {places[n] for n in here}
+        as_spelled = [vocabulary[n] for n in here if met[n] > 0.99]
+        lone = {word for word in as_spelled if self._rarity(word) > self.rarest - math.log(3.5)}
         able = {}
-        for name, own in owns.items():
-            core = self.cores[name]
-            alone = any(core[w] > self.rarest - math.log(3.5) and met[self._vocabulary[w]] > 0.99 for w in own)
+        for n in sorted({n for word in lone for n in self._holders[word] if shares[n] >= NAMED / 2}):
+            core, own = self.cores[names[n]], self._own(names[n], met, places)
             share = sum(core[word] ** 2 for word in own) / sum(weight**2 for weight in core.values())
             spare = sum(self._rarity(words[place]) for place in known - used - set(own.values()))
             lacking = sum(weight for word, weight in core.items() if word not in own)
-            if alone and share >= NAMED and 2 * spare < lacking and not used & set(own.values()):
-                able[name] = set(own.values())
+            if share >= NAMED and 2 * spare < lacking and not used & set(own.values()):
+                able[names[n]] = set(own.values())
         return [name for name, own in able.items() if not any(own & able[other] for other in able if other != name)]
 
     def _own(self, name: str, met: Tensor, places: Sequence[int]) -> dict[str, int]:
@@ -171,12 +171,25 @@ class Router:
         return self.rarity.get(word, self.rarest)
 
     def _forget(self) -> None:
-        for name in ("_vocabulary", "_vectors", "_weights"):
+        for name in ("_vocabulary", "_vectors", "_weights", "_totals", "_holders"):
             self.__dict__.pop(name, None)
 
     @cached_property
     def _vocabulary(self) -> dict[str, int]:
         return {word: n for n, word in enumerate(dict.fromkeys(w for core in self.cores.values() for w in core))}
+
+    @cached_property
+    def _totals(self) -> list[float]:
+        return [sum(core.values()) for core in self.cores.values()]
+
+    @cached_property
+    def _holders(self) -> dict[str, list[int]]:
+        """The facts that each word is in the core of, by their place."""
+        holders: dict[str, list[int]] = {word: [] for word in self._vocabulary}
+        for n, core in enumerate(self.cores.values()):
+            for word in core:
+                holders[word].append(n)
+        return holders
 
     @cached_property
     def _vectors(self) -> Tensor:

@@ -252,11 +252,13 @@ class Memory(Section):
     retrieved: int = Field(32, gt=0, description="experts of a bank that a fact has")
     at_once: int = Field(4, gt=0, description="facts that one question may open")
     shared_rank: int = Field(
-        64, ge=0, description="of what facts with uses share: how they are put into a query, and take turns; 0: nothing"
+        128,
+        ge=0,
+        description="of what facts with uses share: how they are put into a query, and take turns; 0: nothing",
     )
-    epochs: int = Field(60, gt=0, description="at most; training stops when every fact is exact")
+    epochs: int = Field(100, gt=0, description="at most; training stops when every fact is exact")
     batch_size: int = Field(16, gt=0)
-    learning_rate: float = Field(2e-2, gt=0)
+    learning_rate: float = Field(5e-3, gt=0)
     variants: int = Field(2, ge=0, description="shuffled questions that each fact is trained on beside its own")
     margin: float = Field(0.9, gt=0.5, lt=1, description="how sure of each token of an answer a recalled fact is")
 

@@ -34,7 +34,7 @@ def test_memorize_exits_with_1_and_names_the_facts_that_did_not_get_there(run, m
     assert (code, json.loads(out)["missing"]) == (1, {"term buyer": "the least sure token of an answer has 0.41"})
     code, _, err = run("memorize", TINY, "memory.epochs=1", "--facts", "f.jsonl")
     assert code == 1 and "not recalled with margin: term buyer: the least sure token" in err
-    assert given[0] == (60, "f.jsonl", "a") and given[1] == (1, "f.jsonl", None)
+    assert given[0] == (100, "f.jsonl", "a") and given[1] == (1, "f.jsonl", None)
 
 
 @pytest.mark.parametrize("options", [[], ["--list", "--delete", "a"], ["--facts", "f", "--list"]])

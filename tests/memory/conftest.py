@@ -29,7 +29,7 @@ def render(question):
 
 
 def section(shape="experts", **given):
-    return Section(**{"shape": shape, "experts": 1024, "retrieved": 8, "epochs": 80} | given)
+    return Section(**{"shape": shape, "experts": 1024, "retrieved": 8, "epochs": 80, "learning_rate": 2e-2} | given)
 
 
 def learn(model, facts, shape="experts", memory=None, adapter=None, **given):

@@ -53,7 +53,7 @@ def recipe(sharp, tmp_path, monkeypatch):
         "seeds": "seeds.jsonl",
         "golden": "golden.jsonl",
         "model": {"base": str(sharp), "quantization": "none", "dtype": "float32"},
-        "memory": {"variants": 1},
+        "memory": {"variants": 1, "learning_rate": 2e-2},
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given))
     return lambda *overrides: load_recipe(Path("recipe.yaml"), overrides)
