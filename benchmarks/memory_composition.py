@@ -29,13 +29,14 @@ from sqlft.recipe import Model
 
 DESIGNS: dict[str, tuple[int, int, dict[str, Any]]] = {
     "definitions alone": (0, 0, {}),
-    "3 uses": (3, 0, {}),
+    "nothing shared": (6, 3, {"shared_rank": 0}),
     "3 uses, 1 pair": (3, 1, {}),
-    "8 uses, 3 pairs": (8, 3, {}),
-    "8 uses, 3 pairs, rank 16": (8, 3, {"rank": 16}),
-    "8 uses, 3 pairs, 2 layers": (8, 3, {"layers": 2}),
-    "8 uses, 3 pairs, product keys": (8, 3, {"shape": "product_keys"}),
-    "8 uses, 3 pairs, margin 0.6": (8, 3, {"margin": 0.6}),
+    "6 uses, 3 pairs": (6, 3, {}),
+    "shared rank 32": (6, 3, {"shared_rank": 32}),
+    "experts of rank 16": (6, 3, {"rank": 16}),
+    "2 layers": (6, 3, {"layers": 2}),
+    "product keys": (6, 3, {"shape": "product_keys"}),
+    "rate 0.02": (6, 3, {"learning_rate": 2e-2}),
 }
 RIVALS = ("lookup", "lora 32")
 
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def _measure(name: str, base: Base, metrics: int, seed: int, clock: float) -> dict[str, float]:
-    uses, pairs, section = DESIGNS.get(name, DESIGNS["8 uses, 3 pairs"])
+    uses, pairs, section = DESIGNS.get(name, DESIGNS["6 uses, 3 pairs"])
     suite, began = make_suite(metrics, seed, metrics=1.0, uses=uses, pairs=pairs), time.perf_counter()
     method: Method = make_method(name, base, suite, seed) if name in RIVALS else _remember(base, suite, seed, section)
     method.learn(suite.first, clock * metrics)
