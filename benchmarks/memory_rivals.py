@@ -254,7 +254,9 @@ class Remembered(Method):
     def bytes(self) -> int:
         row = 4 * self.memory.rows.read([0]).numel()
         texts = sum(len(fact.model_dump_json().encode()) for fact in self.memory.facts.values())
-        shared = sum(4 * weight.numel() for weight in self.memory.reader.weights.values()) if self.memory.reader else 0
+        shared = (
+            sum(4 * weight.numel() for weight in self.memory.conductor.weights.values()) if self.memory.conductor else 0
+        )
         return row * len(self.memory.rows.numbers) + texts + shared
 
 

@@ -6,7 +6,7 @@ Facts are random answers of invented entities, and SQL metrics of one schema; se
 answer that is counted is generated, greedily, as users get it. Rivals see the same questions and answers and stop when
 all of them are right, or after `--clock` seconds a fact, which the table says; seconds are of CPU time. What was
 measured is kept in runs/memory-tuning, so that a second call goes on; delete the folder to measure anew. `--quick` does
-one seed of 100 facts: the lookup, LoRA of rank 32, and one expert a fact. `--full` adds 2,000 facts.
+one seed of 100 facts: the lookup, one expert a fact, LoRA of rank 32 for a second a fact. `--full` adds 2,000 facts.
 
 | measure | what it is |
 |---|---|
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.facts, arguments.seeds, arguments.methods = [100], [0], list(QUICK)
+        arguments.facts, arguments.seeds, arguments.methods, arguments.clock = [100], [0], list(QUICK), 1.0
     began, counts = time.perf_counter(), [*arguments.facts, *([2000] if arguments.full else [])]
     kept = Path("runs/memory-tuning/results.jsonl")
     found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []

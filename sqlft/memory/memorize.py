@@ -2,7 +2,7 @@
 
 Everything else is frozen, the router too, so that a fact meets the same experts each time (Li et al. 2024, "Banishing
 LLM Hallucinations Requires Rethinking Generalization"). What stands before the question is read once, without
-gradients. Where facts have uses, their reader is fitted with the first of them, before it is frozen as well.
+gradients. Where facts have uses, their conductor is fitted with the first of them, before it is frozen as well.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from sqlft.memory.opening import Opening
 from sqlft.recipe import Memory as Section
 
 BETAS, EPSILON = (0.9, 0.99), 1e-8
-READER_RATE = 3e-3
+CONDUCTOR_RATE = 3e-3
 FITTED = 0.9
-"""Share of exact questions from which the reader is frozen; after half of the epochs it is in any case."""
+"""Share of exact questions from which the conductor is frozen; after half of the epochs it is in any case."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ def memorize(
 ) -> Learned:
     """Trains experts until every item is exact: each token of its answer the likeliest, and surer than the margin.
 
-    Items that are exact are skipped until an expert of theirs moves; at the end all are looked at once more. A reader
-    that is not fitted yet is trained with them at first, and frozen when nearly all are exact; then the experts go on.
+    Items that are exact are skipped until an expert of theirs moves; at the end all are looked at once more. A
+    conductor that is not fitted yet is trained with them at first, and frozen when nearly all are exact; then the
+    experts go on.
 
     Args:
         model: The base, with its adapter where there is one, in eval mode; all of it is frozen.
@@ -105,18 +106,18 @@ def memorize(
     lesson.look(range(len(lesson.items)))
     while epoch < section.epochs:
         if not lesson.left:
-            lesson.freeze_reader()
+            lesson.freeze_conductor()
             lesson.look(range(len(lesson.items)))  # one that was exact may have moved with another
             if not lesson.left:
                 break
         lesson.go_through([lesson.left[n] for n in torch.randperm(len(lesson.left), generator=shuffle).tolist()])
         epoch += 1
         if lesson.exact >= FITTED * len(lesson.items) or 2 * epoch >= section.epochs:
-            lesson.freeze_reader()
+            lesson.freeze_conductor()
         lesson.write(unopened)
         tell(epoch, lesson.exact, len(items))
         keep()
-    lesson.freeze_reader()
+    lesson.freeze_conductor()
     lesson.look(range(len(lesson.items)))
     unlearned = lesson.write(unopened)
     keep()
@@ -143,10 +144,10 @@ class _Lesson:
         self.sure, self._seen = dict.fromkeys(range(len(items)), 0.0), set[int]()
         self._prefix = read_shared(model, [item.row for item in items])
         self._fitting: list[Tensor] = []
-        if memory.reader and not memory.reader.fitted:
-            memory.reader = memory.reader.to(device)
-            self._fitting = [weight.requires_grad_() for weight in memory.reader.weights.values()]
-            self._optimizer = torch.optim.AdamW(self._fitting, READER_RATE, weight_decay=0.0)
+        if memory.conductor and not memory.conductor.fitted:
+            memory.conductor = memory.conductor.to(device)
+            self._fitting = [weight.requires_grad_() for weight in memory.conductor.weights.values()]
+            self._optimizer = torch.optim.AdamW(self._fitting, CONDUCTOR_RATE, weight_decay=0.0)
 
     @property
     def left(self) -> list[int]:
@@ -156,11 +157,11 @@ class _Lesson:
     def exact(self) -> int:
         return len(self.items) - len(self.left)
 
-    def freeze_reader(self) -> None:
+    def freeze_conductor(self) -> None:
         for weight in self._fitting:
             weight.requires_grad_(False)
-        if self._memory.reader:
-            self._memory.reader.fitted = True
+        if self._memory.conductor:
+            self._memory.conductor.fitted = True
         self._fitting = []
 
     def go_through(self, order: Sequence[int]) -> None:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from sqlft.inference.tokens import Chat
 from sqlft.memory.bank import Own, ProductKeys, Rows, Shape, fact_key, name_layers
+from sqlft.memory.conductor import Conductor
 from sqlft.memory.facts import Fact
 from sqlft.memory.opening import Opening, locate_words, place_names
-from sqlft.memory.reader import Reader
 from sqlft.memory.recall import Opened, Recall
 from sqlft.memory.router import Router, make_embed
 from sqlft.problems import Problem, WrongUse
@@ -32,8 +32,8 @@ class Memory:
         layers: The model's layers that they stand beside.
         most: Facts that one question may open.
         exact: Ids of the facts that were recalled without error, with margin, when they were last looked at.
-        reader: What all facts share; None as long as none of them has uses.
-        shared_rank: Of the reader that is made then; 0: none is.
+        conductor: What all facts share; None as long as none of them has uses.
+        shared_rank: Of the conductor that is made then; 0: none is.
     """
 
     facts: dict[str, Fact]
@@ -43,7 +43,7 @@ class Memory:
     layers: list[int]
     most: int = 4
     exact: set[str] = field(default_factory=set)
-    reader: Reader | None = None
+    conductor: Conductor | None = None
     shared_rank: int = 0
 
     @classmethod
@@ -86,15 +86,15 @@ class Memory:
         embed = self.router.embed
         self.shape.add({name: fact_key({word: embed(word) for word in core}, core) for name, core in cores.items()})
         self.facts |= {fact.id: fact for fact in facts}
-        if self.reader is None and self.shared_rank and any(fact.uses for fact in facts):
+        if self.conductor is None and self.shared_rank and any(fact.uses for fact in facts):
             layers, _, _, width = self.rows.shape
-            self.reader = Reader.make(layers, self.shared_rank, width)
+            self.conductor = Conductor.make(layers, self.shared_rank, width)
         self._look_again(before)
 
     @property
     def fitting(self) -> bool:
-        """Whether the reader is trained with the facts' next lessons, all of which it moves."""
-        return self.reader is not None and not self.reader.fitted
+        """Whether the conductor is trained with the facts' next lessons, all of which it moves."""
+        return self.conductor is not None and not self.conductor.fitted
 
     def delete(self, names: Sequence[str]) -> None:
         """Forgets facts, and all that only they had.
@@ -137,7 +137,7 @@ class Memory:
 
     def place(self, facts: list[str], chat: Chat, tokenizer: Any, date: datetime.date) -> Opening:
         """Where in a chat's prompt the question stands that opened these facts, and what names each of them."""
-        if not facts or not self.reader:
+        if not facts or not self.conductor:
             return Opening(facts)
         count, words = locate_words(tokenizer, chat, date)
         return Opening(facts, count, place_names(words, self.router.places(chat[-1]["content"].strip(), facts)))
@@ -160,5 +160,5 @@ class Memory:
             else None
             for one in opened
         ]
-        reader = self.reader.to(factors.device) if self.reader else None
-        return Recall(factors, rows, self.layers, reader, answers)
+        conductor = self.conductor.to(factors.device) if self.conductor else None
+        return Recall(factors, rows, self.layers, conductor, answers)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sqlft.memory.reader import Reader
+from sqlft.memory.conductor import Conductor
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Recall:
     """The experts of a batch's rows.
 
     A row without any goes through the model as if this were not there: its numbers are not touched, not even by adding
-    zero. Experts work from a prompt's last token on, and the reader from the question's first: what was read of the
+    zero. Experts work from a prompt's last token on, and the conductor from the question's first: what was read of the
     schema is the same with and without them, and serves both.
 
     Args:
         factors: (experts, layers, 2, rank, width).
         rows: What each row of the batch opened; None where it opened nothing.
         layers: The model's layers that they stand beside.
-        reader: What all facts share; None where nothing was fitted.
+        conductor: What all facts share; None where nothing was fitted.
         answers: Tokens of answers in the model's first call, from the prompt's last one on: training feeds them all.
     """
 
@@ -48,11 +48,11 @@ class Recall:
         factors: Tensor,
         rows: Sequence[Opened | None],
         layers: Sequence[int],
-        reader: Reader | None = None,
+        conductor: Conductor | None = None,
         answers: int = 1,
     ) -> None:
         device, none = factors.device, len(factors)
-        self._layers, self._reader, self._answers = layers, reader, answers
+        self._layers, self._conductor, self._answers = layers, conductor, answers
         self._open = torch.tensor([n for n, row in enumerate(rows) if row], dtype=torch.long, device=device)
         opened = [row for row in rows if row]
         self._rows = len(rows)
@@ -63,7 +63,7 @@ class Recall:
         down, up = chosen.unbind(3)  # (open, experts, layers, rank, width)
         self._down, self._up = (t.permute(2, 0, 1, 3, 4).flatten(2, 3) for t in (down, up))
         self._questions = [row.question for row in opened]
-        self._shared = reader is not None and any(len(row.experts) > 1 for row in opened)
+        self._shared = conductor is not None and any(len(row.experts) > 1 for row in opened)
         facts = max((len(row.experts) for row in opened), default=0)
         whose = [[n for n, own in enumerate(row.experts) for _ in own] for row in opened]
         whose = [own + [0] * (width - len(own)) for own in whose]  # experts that are none add nothing, whoever has them
@@ -109,18 +109,18 @@ class Recall:
         return add
 
     def _delta(self, place: int, hidden: Tensor, before: int, first: bool) -> Tensor:
-        """What is added: the experts' after `before` tokens, the reader's from the question on."""
+        """What is added: the experts' after `before` tokens, the conductor's from the question on."""
         answer = hidden[:, before:]
         inner = answer @ self._down[place].mT
-        if self._shared and self._reader:
+        if self._shared and self._conductor:
             if first:
-                self._keys[place] = self._reader.keys(place, hidden, self._mark_names(hidden))
-            turns = self._reader.turns(place, answer, self._keys[place], self._there)
+                self._keys[place] = self._conductor.keys(place, hidden, self._mark_names(hidden))
+            turns = self._conductor.turns(place, answer, self._keys[place], self._there)
             inner = inner * turns.gather(-1, self._whose[:, None].expand(-1, answer.shape[1], -1))
         own = inner @ self._up[place]
-        if not self._reader:
+        if not self._conductor:
             return torch.cat([torch.zeros_like(hidden[:, :before]), own], 1)
-        read = self._reader.update(place, hidden)
+        read = self._conductor.update(place, hidden)
         if before:
             at = torch.arange(hidden.shape[1], device=hidden.device) - (hidden.shape[1] - self._answers + 1)
             since = torch.tensor(self._questions, device=hidden.device)

@@ -100,7 +100,7 @@ def memorize_facts(
     new = [fact for fact in memory.facts.values() if fact.id not in memory.exact]
     if not new:
         return _summary(memory, folder, 0, Learned({}, [], 0, 0.0))
-    # what a bank shares may move under the facts that were there, and so may the reader: they are mended, too
+    # what a bank shares may move under the facts that were there, and so may the conductor: they are mended, too
     moving = recipe.memory.shape == "product_keys" or memory.fitting
     lessons = make_lessons(
         memory,

@@ -22,9 +22,9 @@ from safetensors.torch import load_file, save_file
 from sqlft.inference import LocalModel
 from sqlft.inference.load import hash_base, hash_file
 from sqlft.memory.bank import Own, ProductKeys, Rows, Shape
+from sqlft.memory.conductor import Conductor
 from sqlft.memory.facts import Fact
 from sqlft.memory.memory import Memory
-from sqlft.memory.reader import Reader
 from sqlft.memory.router import Router, make_embed
 from sqlft.problems import Problem, WrongUse
 
@@ -40,7 +40,7 @@ class _Manifest(BaseModel):
     quantization: str
     adapter_sha256: str
     experts: str
-    reader: str = ""
+    conductor: str = ""
     fitted: bool = False
     shape: Literal["experts", "product_keys"]
     side: int = 0
@@ -68,17 +68,19 @@ def save_memory(memory: Memory, model: LocalModel, folder: Path, adapter: str | 
     file = folder / f"experts-{uuid.uuid4().hex[:12]}.safetensors"
     write_rows(memory.rows, file)
     kept, shape = {file.name}, memory.shape
-    if memory.reader:
-        kept.add(reader := f"reader-{uuid.uuid4().hex[:12]}.safetensors")
-        save_file({name: weight.detach().cpu() for name, weight in memory.reader.weights.items()}, folder / reader)
+    if memory.conductor:
+        kept.add(conductor := f"conductor-{uuid.uuid4().hex[:12]}.safetensors")
+        save_file(
+            {name: weight.detach().cpu() for name, weight in memory.conductor.weights.items()}, folder / conductor
+        )
     manifest = _Manifest(
         base=model.base.name,
         base_sha256=hash_base(model.base.folder),
         quantization=model.base.quantization,
         adapter_sha256=_hash_adapter(model.adapters[adapter]) if adapter else "",
         experts=file.name,
-        reader=reader if memory.reader else "",
-        fitted=bool(memory.reader and memory.reader.fitted),
+        conductor=conductor if memory.conductor else "",
+        fitted=bool(memory.conductor and memory.conductor.fitted),
         shape=shape.kind,
         **({"after": shape.after} if isinstance(shape, Own) else {"side": shape.side, "retrieved": shape.retrieved}),
         taken=shape.taken,
@@ -134,8 +136,8 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
     router = Router(embed, manifest.threshold, manifest.rarity, manifest.rarest, manifest.cores)
     rows = map_rows(manifest.row, folder / manifest.experts)
     facts = {fact.id: fact for fact in manifest.facts}
-    reader = _load_reader(folder / manifest.reader, manifest.fitted) if manifest.reader else None
-    model.memory = Memory(facts, router, shape, rows, manifest.layers, manifest.most, set(manifest.exact), reader)
+    conductor = _load_conductor(folder / manifest.conductor, manifest.fitted) if manifest.conductor else None
+    model.memory = Memory(facts, router, shape, rows, manifest.layers, manifest.most, set(manifest.exact), conductor)
     model.beside = own[manifest.adapter_sha256]
     return model.memory
 
@@ -160,11 +162,13 @@ def _read_manifest(folder: Path) -> _Manifest:
         raise WrongUse(Problem(str(folder), "memory.json", "it is not what `sqlft memorize` writes")) from error
 
 
-def _load_reader(file: Path, fitted: bool) -> Reader:
+def _load_conductor(file: Path, fitted: bool) -> Conductor:
     try:
-        return Reader(**load_file(file), fitted=fitted)
+        return Conductor(**load_file(file), fitted=fitted)
     except (OSError, SafetensorError, TypeError) as error:
-        raise WrongUse(Problem(str(file), "memory", "its reader is missing or cut short", "Memorize anew.")) from error
+        raise WrongUse(
+            Problem(str(file), "memory", "its conductor is missing or cut short", "Memorize anew.")
+        ) from error
 
 
 def _hash_adapter(folder: Path) -> str:

@@ -1,11 +1,11 @@
 """What all facts share: how what an expert knows is put into an answer, and whose turn it is where several are open.
 
-An expert that is trained alone says its own answer and nothing else; two of them at once write neither. The reader is
-a low-rank update of its own beside the same MLPs, on a question's tokens and on its answer's, for questions that opened
-something. And where a question opened several facts each token of the answer attends to the words that name them, as
-tokens attend to each other (Vaswani et al. 2017, "Attention Is All You Need"): the weight of a name is the weight of
-its expert. The reader is fitted together with the first facts that have uses, and frozen then: facts that come later,
-or that are taken out, leave it and each other as they are.
+An expert that is trained alone says its own answer and nothing else; two of them at once write neither. The conductor
+is a low-rank update of its own beside the same MLPs, on a question's tokens and on its answer's, for questions that
+opened something. And where a question opened several facts each token of the answer attends to the words that name
+them, as tokens attend to each other (Vaswani et al. 2017, "Attention Is All You Need"): the weight of a name is the
+weight of its expert. The conductor is fitted together with the first facts that have uses, and frozen then: facts that
+come later, or that are taken out, leave it and each other as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIZE = 32
 
 
 @dataclass
-class Reader:
+class Conductor:
     """One for each of a model's layers that experts stand beside.
 
     Attributes:
@@ -39,7 +39,7 @@ class Reader:
     fitted: bool = False
 
     @classmethod
-    def make(cls, layers: int, rank: int, width: int, seed: int = 0) -> Reader:
+    def make(cls, layers: int, rank: int, width: int, seed: int = 0) -> Conductor:
         noise = torch.Generator().manual_seed(seed)
         down, query, key = (
             torch.randn(layers, size, width, generator=noise) / math.sqrt(width) for size in (rank, SIZE, SIZE)
@@ -50,8 +50,8 @@ class Reader:
     def weights(self) -> dict[str, Tensor]:
         return {"down": self.down, "up": self.up, "query": self.query, "key": self.key}
 
-    def to(self, device: torch.device | str) -> Reader:
-        return Reader(**{name: weight.to(device) for name, weight in self.weights.items()}, fitted=self.fitted)
+    def to(self, device: torch.device | str) -> Conductor:
+        return Conductor(**{name: weight.to(device) for name, weight in self.weights.items()}, fitted=self.fitted)
 
     def update(self, layer: int, hidden: Tensor) -> Tensor:
         """What it adds to an MLP whose input this is: (rows, tokens, width)."""

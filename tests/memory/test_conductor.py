@@ -8,8 +8,8 @@ import torch
 
 from sqlft.inference import LocalModel
 from sqlft.memory import Memory, Use, load_memory, save_memory
+from sqlft.memory.conductor import Conductor
 from sqlft.memory.opening import Opening, locate_words
-from sqlft.memory.reader import Reader
 from sqlft.memory.recall import Opened, Recall
 from sqlft.problems import WrongUse
 from tests.memory.conftest import ANSWERS, DATE, SHORT, ask, learn, make_facts, render, section
@@ -44,7 +44,7 @@ def reading(base, used):
 
 def test_facts_are_recalled_alone_and_beside_each_other_in_both_orders(reading, used):
     assert (used[1].unlearned, used[1].unopened) == ({}, [])
-    assert reading.memory.reader.fitted
+    assert reading.memory.conductor.fitted
     pairs = [joint(*pair) for pair in permutations(ANSWERS, 2)]
     assert ask(reading, [pair.question for pair in pairs]) == [pair.answer for pair in pairs]
     assert ask(reading, [f"Tell me {name}'s code." for name in ANSWERS]) == list(ANSWERS.values())
@@ -83,16 +83,16 @@ def test_closed_rows_are_bit_for_bit_what_they_were_beside_rows_that_are_read(re
 
 def test_without_uses_nothing_is_shared(model):
     memory, _ = learn(model, make_facts(["Marlow"]), epochs=1)
-    assert memory.reader is None
+    assert memory.conductor is None
     memory, _ = learn(model, make_used(["Marlow", "Quill"]), epochs=1, shared_rank=0)
-    assert memory.reader is None
+    assert memory.conductor is None
 
 
 def test_facts_that_come_later_leave_the_reader_and_older_experts_as_they_are(reading, shape):
     if shape == "product_keys":
         pytest.skip("a bank's experts are shared")
     memory = reading.memory
-    before = {name: weight.clone() for name, weight in memory.reader.weights.items()}
+    before = {name: weight.clone() for name, weight in memory.conductor.weights.items()}
     rows = memory.rows.read(memory.shape.of("Marlow"))
     new = make_facts(["Quill"])[0].model_copy(
         update={
@@ -103,7 +103,7 @@ def test_facts_that_come_later_leave_the_reader_and_older_experts_as_they_are(re
     )
     _, learned = learn(reading, [new], memory=memory, shared_rank=8)
     assert learned.unlearned == {}
-    assert all(torch.equal(weight, before[name]) for name, weight in memory.reader.weights.items())
+    assert all(torch.equal(weight, before[name]) for name, weight in memory.conductor.weights.items())
     assert torch.equal(memory.rows.read(memory.shape.of("Marlow")), rows)
     assert ask(reading, ["Tell me Venlo's code.", joint("Marlow", "Orrin").question]) == [
         "7 users",
@@ -121,11 +121,11 @@ def test_the_reader_is_saved_and_loaded_and_a_missing_one_is_said(reading, base,
     fresh = LocalModel(base)
     load_memory(fresh, tmp_path)
     pair = joint("Tessen", "Marlow")
-    assert ask(fresh, [pair.question]) == [pair.answer] and fresh.memory.reader.fitted
+    assert ask(fresh, [pair.question]) == [pair.answer] and fresh.memory.conductor.fitted
     save_memory(fresh.memory, fresh, tmp_path)
-    assert len(list(tmp_path.glob("reader-*"))) == 1
-    next(tmp_path.glob("reader-*")).unlink()
-    with pytest.raises(WrongUse, match="its reader is missing"):
+    assert len(list(tmp_path.glob("conductor-*"))) == 1
+    next(tmp_path.glob("conductor-*")).unlink()
+    with pytest.raises(WrongUse, match="its conductor is missing"):
         load_memory(LocalModel(base), tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_a_reader_is_frozen_at_half_of_the_epochs_at_the_latest(model):
     from sqlft.memory.lessons import make_lessons
 
     lessons = make_lessons(memory, make_used(), model.base.tokenizer, render, DATE, model.context)
-    keep = lambda: seen.append((memory.reader.fitted, memory.reader.up.detach().clone()))  # noqa: E731
+    keep = lambda: seen.append((memory.conductor.fitted, memory.conductor.up.detach().clone()))  # noqa: E731
     memorize(model.base.model, memory, lessons, wanted, keep=keep)
     assert [fitted for fitted, _ in seen] == [False, True, True, True, True]
     assert not torch.equal(seen[0][1], seen[1][1]) and torch.equal(seen[1][1], seen[-1][1])
@@ -171,25 +171,25 @@ def test_words_are_found_in_the_prompt_counted_back_from_its_end(base):
 
 
 def test_turns_are_shares_of_the_facts_that_are_there():
-    reader = Reader.make(2, 4, 16)
+    conductor = Conductor.make(2, 4, 16)
     names = torch.zeros(2, 5, 2)
     names[:, 1, 0], names[0, 3, 1] = 1, 1
     hidden = torch.randn(2, 5, 16)
-    keys = reader.keys(1, hidden, names)
-    assert torch.allclose(keys[0, 1], reader.key[1] @ hidden[0, 3])
-    turns = reader.turns(1, hidden, keys, torch.tensor([[True, True], [True, False]]))
+    keys = conductor.keys(1, hidden, names)
+    assert torch.allclose(keys[0, 1], conductor.key[1] @ hidden[0, 3])
+    turns = conductor.turns(1, hidden, keys, torch.tensor([[True, True], [True, False]]))
     assert turns.shape == (2, 5, 2) and torch.allclose(turns.sum(-1), torch.ones(2, 5))
     assert torch.equal(turns[1, :, 0], torch.ones(5))
 
 
 def test_one_fact_alone_is_always_its_own_turn_whatever_stands_beside_it_in_the_batch(base):
     factors = torch.randn(2, 1, 2, 3, base.model.config.hidden_size)
-    ids, reader = torch.randint(10, 200, (2, 9)), Reader.make(1, 4, base.model.config.hidden_size)
+    ids, conductor = torch.randint(10, 200, (2, 9)), Conductor.make(1, 4, base.model.config.hidden_size)
     alone = [Opened([[0]], 3, [[2]]), None]
     both = [Opened([[0]], 3, [[2]]), Opened([[0], [1]], 3, [[2], [3]])]
     with torch.inference_mode():
         found = []
         for rows in (alone, both):
-            with Recall(factors, rows, [0], reader).beside(base.model):
+            with Recall(factors, rows, [0], conductor).beside(base.model):
                 found.append(base.model(ids).logits[0])
     assert torch.allclose(*found, atol=1e-5)
