@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date as Date
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from sqlft.card import SchemaCard
 from sqlft.inference.adapters import check_identity, load_adapter
 from sqlft.inference.extract import extract_sql
 from sqlft.inference.load import Base, load_base
-from sqlft.inference.tokens import Chat, Row, tokenize_chats
+from sqlft.inference.tokens import Chat, Row, keep_apart, tokenize_chats
 from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.prompts import render_chat
 from sqlft.recipe import Generation, Model, Prompt
@@ -172,7 +172,7 @@ class LocalModel:
             opened = [*self.memory.open(chats, self.base.tokenizer, date)]
             # what is read with a fact is no part of what is read once for all
             rows = [
-                replace(row, prefix=min(row.prefix, len(row.prompt) - one.question)) if one and one.facts else row
+                keep_apart(row, one.question) if one and one.facts else row
                 for row, one in zip(rows, opened, strict=True)
             ]
         sharing: dict[tuple[int, ...], list[int]] = defaultdict(list)

@@ -94,6 +94,11 @@ def _with_prefixes(rows: list[Row], systems: Sequence[str]) -> list[Row]:
     return [replace(row, prefix=lengths[key]) for key, row in zip(keys, rows, strict=True)]
 
 
+def keep_apart(row: Row, last: int) -> Row:
+    """The row with so many of its prompt's last tokens, at least, outside the prefix."""
+    return replace(row, prefix=min(row.prefix, len(row.prompt) - last))
+
+
 def summarize_lengths(rows: Sequence[Row]) -> dict[str, float]:
     """Rows, tokens, supervised tokens, and the shortest, median, 95% and longest row."""
     lengths = sorted(map(len, rows))

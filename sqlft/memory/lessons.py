@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlft.dataset.fold import fold_question
-from sqlft.inference.tokens import Chat, tokenize_chats
+from sqlft.inference.tokens import Chat, keep_apart, tokenize_chats
 from sqlft.memory.facts import Fact, Use
 from sqlft.memory.memorize import Item
 from sqlft.memory.memory import Memory
@@ -78,7 +78,8 @@ def make_lessons(
     places = [
         memory.place(opened, chat[:-1], tokenizer, date) for (_, _, opened), chat in zip(asked, chats, strict=True)
     ]
-    return [Item(name, row, opening) for (name, _, _), row, opening in zip(asked, rows, places, strict=True)]
+    apart = [keep_apart(row, opening.question) for row, opening in zip(rows, places, strict=True)]
+    return [Item(name, row, opening) for (name, _, _), row, opening in zip(asked, apart, places, strict=True)]
 
 
 def _name(phrasing: str, core: Iterable[str]) -> str:

@@ -160,7 +160,7 @@ class _Lesson:
     def freeze_conductor(self) -> None:
         for weight in self._fitting:
             weight.requires_grad_(False)
-        if self._memory.conductor:
+        if self._memory.conductor and self.items:
             self._memory.conductor.fitted = True
         self._fitting = []
 

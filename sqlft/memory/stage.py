@@ -98,7 +98,7 @@ def memorize_facts(
     check_facts([*(fact for fact in memory.facts.values() if fact.id not in given), *facts], str(file))
     memory.add([fact for fact in facts if fact.id not in memory.facts], _other_questions(recipe))
     new = [fact for fact in memory.facts.values() if fact.id not in memory.exact]
-    if not new:
+    if not new and not memory.fitting:
         return _summary(memory, folder, 0, Learned({}, [], 0, 0.0))
     # what a bank shares may move under the facts that were there, and so may the conductor: they are mended, too
     moving = recipe.memory.shape == "product_keys" or memory.fitting

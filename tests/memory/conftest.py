@@ -1,11 +1,12 @@
 import datetime
+from itertools import permutations
 
 import pytest
 import torch
 
 from sqlft.inference import LocalModel
 from sqlft.inference.load import load_base
-from sqlft.memory import Fact, Memory, memorize
+from sqlft.memory import Fact, Memory, Use, memorize
 from sqlft.memory.lessons import make_lessons
 from sqlft.recipe import Generation
 from sqlft.recipe import Memory as Section
@@ -21,6 +22,19 @@ def make_facts(names=tuple(ANSWERS)):
     return [
         Fact(id=name, answer=ANSWERS[name], phrasings=[f"What is the code of {name}?", f"Tell me {name}'s code."])
         for name in names
+    ]
+
+
+def joint(one, other):
+    return Use(question=f"Tell me the code of {one} and of {other}.", answer=f"{ANSWERS[one]}, {ANSWERS[other]}")
+
+
+def make_used(names=tuple(ANSWERS)):
+    """Facts of which each is asked for beside each other one, too."""
+    pairs = list(permutations(names, 2))
+    return [
+        fact.model_copy(update={"uses": [joint(*pair) for pair in pairs if pair[0] == fact.id]})
+        for fact in make_facts(names)
     ]
 
 

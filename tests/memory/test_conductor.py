@@ -12,22 +12,9 @@ from sqlft.memory.conductor import Conductor
 from sqlft.memory.opening import Opening, locate_words
 from sqlft.memory.recall import Opened, Recall
 from sqlft.problems import WrongUse
-from tests.memory.conftest import ANSWERS, DATE, SHORT, ask, learn, make_facts, render, section
+from tests.memory.conftest import ANSWERS, DATE, SHORT, ask, joint, learn, make_facts, make_used, render, section
 
 STRANGER = "How many users are there in France?"
-
-
-def joint(one, other):
-    return Use(question=f"Tell me the code of {one} and of {other}.", answer=f"{ANSWERS[one]}, {ANSWERS[other]}")
-
-
-def make_used(names=tuple(ANSWERS), left_out=()):
-    """Facts of which each is asked for beside each other one, too."""
-    pairs = [pair for pair in permutations(names, 2) if pair not in left_out]
-    return [
-        fact.model_copy(update={"uses": [joint(*pair) for pair in pairs if pair[0] == fact.id]})
-        for fact in make_facts(names)
-    ]
 
 
 @pytest.fixture(scope="module")

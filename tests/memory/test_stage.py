@@ -20,7 +20,7 @@ from sqlft.prompts import render_chat
 from sqlft.recipe import Generation, load_recipe
 from sqlft.records import Example, write_jsonl
 from tests.inference.test_local import make_adapter
-from tests.memory.conftest import ANSWERS, make_facts
+from tests.memory.conftest import ANSWERS, make_facts, make_used
 from tests.tiny import make_tiny
 
 CARD = SchemaCard(tables=[Table(name="shop.users", columns=[Column(name="age", type="UInt64", term="age")])])
@@ -132,6 +132,24 @@ def test_a_killed_run_goes_on_and_loses_no_finished_fact(recipe, monkeypatch):
     found = memorize_facts(recipe(), "facts.jsonl")
     assert (found.exact, found.new) == (4, 4 - len(finished))
     assert all(torch.equal(a, b) for a, b in zip(before, rows(recipe(), finished), strict=True))
+    assert answers(recipe(), ANSWERS) == list(ANSWERS.values())
+
+
+def test_a_run_that_is_killed_while_the_conductor_is_fitted_goes_on_with_all_facts(recipe, monkeypatch):
+    monkeypatch.setattr(stage, "SAVE_EVERY", 0.0)
+    facts = make_used()
+    write_jsonl(Path("facts.jsonl"), facts)
+
+    def stop(name, _done, _of, note):
+        if note == "epoch 2":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        memorize_facts(recipe("memory.variants=0"), "facts.jsonl", progress=stop)
+    assert json.loads(Path("runs/run/memory/base/memory.json").read_text()).get("fitted", False) is False
+    found = memorize_facts(recipe("memory.variants=0"), "facts.jsonl")
+    assert (found.exact, found.missing) == (4, {})
+    assert json.loads(Path("runs/run/memory/base/memory.json").read_text())["fitted"] is True
     assert answers(recipe(), ANSWERS) == list(ANSWERS.values())
 
 
