@@ -339,7 +339,9 @@ class _Server:
 
     def __init__(self, dsn: str, address: Address, limits: Limits) -> None:
         self._database = Database.connect(dsn, timeout=limits.seconds + GRACE_SECONDS)
-        self.default_database = address.database or "default"
+        # a user may have another default database than the server
+        here = str(self._database.run("SELECT currentDatabase()").rows[0][0])
+        self.default_database = address.database or here
         self._user = address.user
         wanted = {**_limit_settings(limits), "readonly": 1}
         self._settings = {name: value for name, value in wanted.items() if self._database.may_set(name)}

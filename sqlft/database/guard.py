@@ -62,6 +62,7 @@ _REFUSED_FUNCTIONS = {
 }
 _REFUSED_NAMES = [(re.compile(names, re.IGNORECASE), why) for why, names in _REFUSED_FUNCTIONS.items()]
 
+_TAKES_FUNCTIONS = re.compile(r"[`\"“]?(array|map)", re.IGNORECASE)
 _TEXT_FORMAT = re.compile(r"(TABSEPARATED|TSV|CSV|JSON|PRETTY|VERTICAL|MARKDOWN|VALUES|XML)\w*")
 _PLAIN_STRING = re.compile(r"'[^'\\\x00-\x1f]*'")
 _PLAIN_NAME = re.compile(r"""[^`"'\\\x00-\x1f]+""")
@@ -153,9 +154,11 @@ def _check_tokens(code: list[Token]) -> None:
             raise QueryRefused("INTO OUTFILE writes a file: leave it out.")
         if token.text == "(" and after.upper == "EXPLAIN":
             raise QueryRefused("Only SELECT may run here, no EXPLAIN.")
+        if token.text == "|" and after.text == ">":
+            raise QueryRefused("Pipes may be read in two ways: write SELECT … FROM ….", SYNTAX_ERROR)
         if token.upper in ("X", "B", "N") and after.kind == "string" and after.start == token.start + 1:
             raise QueryRefused(f"Write a plain string for {token.text}{_near(after)}.")
-        if after.text == "(" and token.kind in ("word", "quoted"):
+        if token.kind in ("word", "quoted") and (after.text == "(" or (after.text != "." and _is_applied(code, place))):
             _check_function(code, place)
 
 
@@ -191,6 +194,16 @@ def _check_function(code: list[Token], place: int) -> None:
     for names, why in _REFUSED_NAMES:
         if names.fullmatch(name):
             raise QueryRefused(f"The function {name}() {why}: leave it out.")
+
+
+def _is_applied(code: list[Token], place: int) -> bool:
+    """Whether a function may be named there without being called: arrayMap(file, …), * APPLY(file)."""
+    left = place - 1
+    while left >= 0 and code[left].text == "(":
+        left -= 1
+    if left < 0:
+        return False
+    return code[left].upper == "APPLY" or (left < place - 1 and bool(_TAKES_FUNCTIONS.match(code[left].text)))
 
 
 def _is_operator(code: list[Token], place: int) -> bool:

@@ -106,6 +106,11 @@ def load_adapter(base: Base, model: Any, adapter: Path, name: str) -> Any:
     from peft import PeftConfig, PeftModel, PeftModelForCausalLM
     from safetensors import SafetensorError
 
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise SqlftError(
+            f"{adapter} has no adapter_model.safetensors, and no other file is read for weights: a pickle runs code. "
+            "Save it anew with PEFT, which writes safetensors."
+        )
     first = not isinstance(model, PeftModel)
     try:
         if first:

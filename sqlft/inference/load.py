@@ -67,6 +67,8 @@ def load_base(section: Model, base: str, device: Any = None) -> Base:
             dtype=dtype,
             device_map={"": device or own_device()},
             attn_implementation=section.attention,
+            use_safetensors=True,  # never a pickle, also where the folder has one
+            trust_remote_code=False,
             **options,
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
@@ -93,7 +95,7 @@ def load_tokenizer(folder: Path | str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise WrongUse(Problem(str(folder), "tokenizer", _first_line(error), "Give its folder one.")) from error
     if tokenizer.chat_template is None:

@@ -285,6 +285,23 @@ def test_a_server_gets_readonly_and_the_limits_with_every_query(server: ClickHou
         assert kind_of(gate, "SELECT count() FROM numbers(1000000000000)") == "timeout"
 
 
+def test_a_bare_name_is_looked_for_where_this_user_s_server_looks(
+    server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Database.run
+    here = Result(["currentDatabase()"], [("shop",)])
+    monkeypatch.setattr(
+        Database,
+        "run",
+        lambda self, sql, settings=None: here if "currentDatabase" in sql else answer(self, sql, settings),
+    )
+    with (
+        gate_to(server.dsn(), tables=["default.t"]) as gate,
+        pytest.raises(QueryRefused, match=r"shop\.t is not among"),
+    ):
+        gate.run("SELECT * FROM t")
+
+
 def test_a_user_who_could_write_is_warned_of_loudly(server: ClickHouseServer) -> None:
     with gate_to(server.dsn(), tables=None) as gate:
         assert gate.tables == {"shop.t", "default.other"}

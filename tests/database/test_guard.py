@@ -41,6 +41,7 @@ SELECT arrayMap(x -> x + 1, [1]), format('{} {}', a, b), 'o\\'x', $$; DROP$$ FRO
 SELECT sum(a) OVER (PARTITION BY b ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM users QUALIFY a = 1
 SELECT number FROM numbers(10) JOIN VALUES('number UInt8', 1) USING number
 SELECT * FROM view(SELECT * FROM users), generateSeries(1, 3)
+SELECT arrayMap(toString, [1]), arrayMap(x -> x, file), arrayUniq(u.url), uniq(file), * APPLY(max) FROM users AS u
 SELECT url, file, user, settings, format FROM users WHERE settings = 1 AND format = 'x'
 SELECT extract(YEAR FROM d), trim(BOTH ' ' FROM s), a IS DISTINCT FROM b FROM users
 SELECT a AS "Größe" FROM users WHERE EXISTS (SELECT 1 FROM sessions WHERE sessions.a = users.a)
@@ -83,6 +84,12 @@ SELECT 1 SETTINGS join_use_nulls = 1 UNION ALL SELECT 2 ## only at the end
 SELECT file('/etc/passwd') ## reads files
 SELECT `file` /* */ ( '/etc/passwd' ) ## reads files
 SELECT * FROM file('/etc/passwd') ## file()
+SELECT arrayMap(file, ['/etc/passwd']) ## reads files
+SELECT arrayMap(((`file`)), ['/etc/passwd']) ## reads files
+SELECT mapApply("dictGet", map('a', 'b')) ## reads a dictionary
+SELECT * APPLY(file) FROM users ## reads files
+SELECT * EXCEPT (a) APPLY (upper) APPLY ("file") FROM users ## reads files
+SELECT COLUMNS('x') APPLY file FROM users ## reads files
 SELECT * FROM users JOIN url('http://x') AS u ON 1 ## url()
 SELECT * FROM s3('http://x') ## s3()
 SELECT * FROM python(x) ## python()
@@ -108,6 +115,7 @@ SELECT * FROM users ARRAY JOIN tags JOIN secret ON 1 ## shop.secret
 SELECT (SELECT (SELECT 1 FROM secret FINAL)) ## shop.secret
 SELECT * FROM view(SELECT * FROM secret) ## shop.secret
 SELECT * FROM numbers((SELECT max(a) FROM secret)) ## shop.secret
+SELECT a FROM users |> WHERE a = 1 ## Pipes
 SELECT * FROM users LIMIT (SELECT 1 FROM secret) ## shop.secret
 SELECT 1 IN secret ## shop.secret
 SELECT 1 GLOBAL NOT IN ((secret)) ## shop.secret

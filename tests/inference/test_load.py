@@ -3,6 +3,7 @@ import sys
 import pytest
 import torch
 from huggingface_hub import errors
+from safetensors.torch import load_file
 
 from sqlft.inference.load import base_folder, check_access, hash_base, load_base, own_device
 from sqlft.problems import SqlftError
@@ -70,6 +71,14 @@ def test_access_asks_for_no_weights(monkeypatch, tmp_path):
 def test_weights_that_are_damaged_are_one_sentence(tmp_path):
     folder = make_tiny(tmp_path / "tiny")
     (folder / "model.safetensors").write_bytes(b"half")
+    with pytest.raises(SqlftError, match="could not be loaded"):
+        load_base(Model(quantization="none", dtype="float32"), str(folder))
+
+
+def test_a_base_in_a_pickle_is_not_read(tmp_path):
+    folder = make_tiny(tmp_path / "tiny")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
     with pytest.raises(SqlftError, match="could not be loaded"):
         load_base(Model(quantization="none", dtype="float32"), str(folder))
 

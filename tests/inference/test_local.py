@@ -180,6 +180,10 @@ class TestRefusals:
         (adapter / "adapter_model.safetensors").write_bytes(b"half")
         assert "damaged" in self.refusal(plain, adapter)
 
+    def test_a_pickle_is_not_read(self, plain, adapter):
+        (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+        assert "has no adapter_model.safetensors" in self.refusal(plain, adapter)
+
     def test_another_base_of_the_same_shape(self, plain, tmp_path):
         other = make_tiny(tmp_path / "other", seed=5)
         text = self.refusal(plain, make_adapter(other, tmp_path / "adapter"), WrongUse)
