@@ -76,6 +76,7 @@ def highlighted(sql: str) -> Text:
     """SQL in colours, where the terminal has any."""
     text = Syntax("", "sql", theme="ansi_dark", background_color="default").highlight(printable(sql.strip()))
     text.rstrip()
+    text.justify, text.no_wrap = "default", False  # else each line is filled up to the width
     return text
 
 

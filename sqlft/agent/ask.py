@@ -119,9 +119,8 @@ class Analyst:
     def _tell(self, question: str, result: Result) -> str | None:
         if self.teller is None or not result.rows:
             return None
-        lines = [result.columns, *result.rows[:TOLD]]
-        kinds = result.types
-        table = "\n".join(" | ".join(map(say_cell, line, kinds) if line is not lines[0] else line) for line in lines)
+        lines = [result.columns, *(map(say_cell, row, result.types) for row in result.rows[:TOLD])]
+        table = "\n".join(map(" | ".join, lines))
         more = {"more": len(result.rows) > TOLD, "rows": result.total_rows or len(result.rows)}
         chat = [{"role": "user", "content": render_prompt("sentence", question=question, result=table, **more)}]
         remembered, name = self.teller
@@ -161,10 +160,12 @@ def open_analyst(
     card, way = SchemaCard.load(recipe.schema_), Way.of(recipe, recipe.agent.ask)
     seeds = read_examples(recipe.seeds) if way.shots else []
     notes: list[str] = []
+    writer: Writer
+    teller: tuple[Writer, str] | None = None
     if endpoint is None:
         if model:
             raise WrongUse(Problem("--model", model, "it names a model of a server", "Write --endpoint URL too."))
-        name, writer, teller = adapter[0] if adapter else "base", _local(recipe, adapter, memory, notes, tell), None
+        name, writer = adapter[0] if adapter else "base", _local(recipe, adapter, memory, notes, tell)
     else:
         if memory:
             why = "a memory works in the local model alone"

@@ -42,9 +42,7 @@ def say_result(result: Result, chart: Chart | None) -> str:
         if all(value is None for value in rows[0]):
             return f"There is no value for {_listed(names)}: the query ran and gave NULL."
         return f"The answer is {named[0]}{', with ' * (len(named) > 1)}{_listed(named[1:])}."
-    count = f"{len(rows):,} rows"
-    if result.too_large:
-        count = f"{result.total_rows:,} rows, of which {len(rows):,} are shown"
+    count = f"{result.total_rows or len(rows):,} rows"
     if chart:
         places = range(len(rows))
         most, least = max(places, key=chart.values.__getitem__), min(places, key=chart.values.__getitem__)
@@ -52,7 +50,8 @@ def say_result(result: Result, chart: Chart | None) -> str:
             return f"There are {count}, and {chart.number} is {chart.shown[most]} in each of them."
         ends = [f"{chart.shown[place]} for {chart.labels[place]}" for place in (most, least)]
         return f"There are {count}; {chart.number} is greatest, {ends[0]}, and least, {ends[1]}."
-    return f"There are {count} of {_listed(names)}; the first is {_listed(shown)}."
+    shown_of = f", of which {len(rows):,} are shown" * result.too_large
+    return f"There are {count} of {_listed(names)}{shown_of}; the first is {_listed(shown)}."
 
 
 def say_cell(value: Any, kind: str) -> str:

@@ -157,7 +157,7 @@ class ServedWriter:
     def __init__(self, recipe: Recipe, served: ServedModel, adapter: str | None) -> None:
         self._recipe, self._served, self._adapter = recipe, served, adapter
         name, date = adapter or recipe.model.base, str(recipe.prompt.date)
-        self.identity = {"served": name, "url": served.url, "date": date, "seed": recipe.seed}
+        self.identity: dict[str, Any] = {"model": name, "url": served.url, "date": date, "seed": recipe.seed}
 
     def write(self, chats: Sequence[Chat], generation: Generation, keep: Keep) -> None:
         """As `ServedModel.generate`."""

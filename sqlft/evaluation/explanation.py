@@ -68,7 +68,10 @@ def _does(shape: Shape, sql: str) -> Iterator[str]:
         yield f"It groups by {_listed(map(_say, shape.keys))}."
     if shape.distinct:
         yield f"Each different {_listed(map(_say, shape.distinct))} counts once."
-    shown = [f"{item.factor:g} times " * (item.factor != 1) + _say(item.text) for item in shape.items]
+    shown = [
+        f"{item.factor:g} times " * (item.factor != 1) + (_say(item.text) if item.text != "*" else "all columns")
+        for item in shape.items
+    ]
     yield f"It gives {_listed(shown)}{', rounded' * any(item.rounded for item in shape.items)}."
     if shape.order:
         by = [_say(key) + ", greatest first" * descending for key, descending in shape.order]
@@ -102,8 +105,8 @@ def _assumed(condition: Condition, columns: dict[str, Column]) -> Iterator[str]:
     if condition.operator == "within":
         yield f"The period: {_say(str(condition))}."
     column = columns.get(condition.subject)
-    if condition.operator in ("in", "not in") and column and column.values:
-        known = {str(value) for value in column.values}
+    if condition.operator in ("in", "not in") and column and any(isinstance(v, str) for v in column.values or []):
+        known = {str(value) for value in column.values or []}
         for value in sorted(value.strip("'") for value in condition.values):
             where = "one of the values" if value in known else "none of the values"
             yield f"{column.name} is compared with {value!r}, {where} that the schema card lists."

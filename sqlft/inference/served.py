@@ -40,7 +40,7 @@ class ServedModel:
         section: The recipe's `model` section; the base is served under the name that it gives.
         base: `recipe.base`, for the tokenizer where there is no adapter that has one.
         adapters: Their folders by the names that they are served under.
-        url: The server's address, with its /v1.
+        url: The server's address, with its /v1; an attribute too.
 
     Raises:
         WrongUse: A name that is not served; an adapter of another quantisation or template.

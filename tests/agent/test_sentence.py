@@ -45,7 +45,7 @@ COUNTS = result("country users", ["String", "UInt64"], ("Spain", 12), ("France",
         ),
         (
             result("id", ["UInt64"], (1,), (2,), total_rows=20_000),
-            "There are 20,000 rows, of which 2 are shown of id; the first is 1.",
+            "There are 20,000 rows of id, of which 2 are shown; the first is 1.",
         ),
     ],
 )
