@@ -66,7 +66,7 @@ def stub() -> Iterator[OpenAIStub]:
 
 
 @pytest.fixture
-def recipe(gate: Gate, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def recipe(gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sqlft.dataset.queries.open_gate", lambda dsn, **options: nullcontext(gate))
     columns = [Column(name="id", type="UInt64"), Column(name="country", type="String")]
@@ -77,10 +77,16 @@ def recipe(gate: Gate, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.Monk
         schema=tmp_path / "schema.yaml",
         seeds=tmp_path / "seeds.jsonl",
         golden=tmp_path / "golden.jsonl",
-        model={"base": str(tiny_base), "quantization": "none", "dtype": "float32"},
+        model={"base": "none", "quantization": "none", "dtype": "float32"},
         generation={"max_new_tokens": 6},
         prompt={"date": DAY},
     )
+
+
+@pytest.fixture
+def tiny(recipe: Recipe, tiny_base: Path) -> Recipe:
+    recipe.model.base = str(tiny_base)
+    return recipe
 
 
 def test_an_answer_has_its_sentence_sql_table_and_time(recipe: Recipe, stub: OpenAIStub) -> None:
@@ -150,18 +156,18 @@ def test_a_question_is_written_once_and_run_each_time(recipe: Recipe, stub: Open
     assert len(stub.requests) == 2 and first.sql == again.sql and again.result is not first.result
 
 
-def test_the_local_base_answers_where_no_server_is_named(recipe: Recipe) -> None:
-    with open_analyst(recipe) as analyst:
+def test_the_local_base_answers_where_no_server_is_named(tiny: Recipe) -> None:
+    with open_analyst(tiny) as analyst:
         reply = analyst.ask("How many users?")
         assert analyst.teller is None
     assert reply.prediction.model == "base" and reply.prediction.completion_tokens > 0
     assert reply.result is None and reply.sentence  # its weights are random
 
 
-def test_a_server_that_holds_the_base_reads_the_prompt_that_was_trained_on(recipe: Recipe) -> None:
-    base = recipe.model.base
+def test_a_server_that_holds_the_base_reads_the_prompt_that_was_trained_on(tiny: Recipe) -> None:
+    base = tiny.model.base
     with OpenAIStub(say, models={base: 1024}, tokens=None) as stub, pytest.raises(SqlftError, match="another prompt"):
-        sqlft.ask(recipe, "How many users?", endpoint=stub.url)
+        sqlft.ask(tiny, "How many users?", endpoint=stub.url)
 
 
 def test_a_name_that_is_not_served_is_said_with_those_that_are(recipe: Recipe) -> None:
@@ -180,5 +186,8 @@ def test_a_name_that_is_not_served_is_said_with_those_that_are(recipe: Recipe) -
 def test_what_cannot_be_is_said_before_anything_is_loaded(recipe: Recipe, options: dict[str, Any], why: str) -> None:
     with pytest.raises(WrongUse, match=why):
         sqlft.ask(recipe, "How many users?", **options)
+
+
+def test_no_question_is_wrong_use(recipe: Recipe, stub: OpenAIStub) -> None:
     with pytest.raises(WrongUse, match="no question"):
-        sqlft.ask(recipe, " ")
+        sqlft.ask(recipe, " ", endpoint=stub.url, model="m")
