@@ -1,18 +1,20 @@
 """Fine-tune an open-weights model into the SQL analyst of one ClickHouse database.
 
 The command line's work as functions, for notebooks and programs: `plan`, `build`, `train`, `memorize`, `evaluate`,
-`ladder`, `load`. Each takes a recipe or the path of one. Importing this costs nothing: what a function needs is
-imported when it is called.
+`ladder`, `ask`, `analyst`, `load`. Each takes a recipe or the path of one. Importing this costs nothing: what a
+function needs is imported when it is called.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from sqlft.agent import Analyst, Reply
     from sqlft.dataset.build import BuildReport, DryRun
     from sqlft.dataset.harvest import ImportReport, LogFilter
     from sqlft.dataset.written import Confirm, Estimate
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from sqlft.recipe import Recipe
     from sqlft.training import TrainingRun
 
-__all__ = ["build", "evaluate", "ladder", "load", "memorize", "plan", "train"]
+__all__ = ["analyst", "ask", "build", "evaluate", "ladder", "load", "memorize", "plan", "train"]
 
 
 def plan(
@@ -288,6 +290,60 @@ def ladder(
     write_report(results)
     write_tables(results)
     return results
+
+
+@contextmanager
+def analyst(
+    recipe: Recipe | Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    adapter: Path | str | None = None,
+    endpoint: str | None = None,
+    model: str | None = None,
+    memory: bool = False,
+) -> Iterator[Analyst]:
+    """One who answers questions about the recipe's database: `ask(question)`, as often as wanted; for `with`.
+
+    Args:
+        recipe: A recipe, or the path of one; its `agent.ask` says what is done beside asking once.
+        overrides: `KEY.SUBKEY=VALUE` each, for a path.
+        adapter: An adapter's folder or a run's name; the run's own where it has been trained, else the base alone.
+        endpoint: An OpenAI-compatible server's address to ask there, where base and adapter bear their own names.
+        model: Another model's name there.
+        memory: With the memory that `memorize` made beside it.
+
+    Raises:
+        SqlftError: As `sqlft ask` would say it; WrongUse where what was given is wrong.
+    """
+    from sqlft.agent import open_analyst
+    from sqlft.evaluation.adapters import name_adapters
+    from sqlft.progress import Stages
+
+    recipe = _recipe(recipe, overrides)
+    own = recipe.run_dir / "adapter"
+    given = adapter or (own if own.is_dir() else None)
+    named = next(iter(name_adapters([given]).items())) if given else None
+    with open_analyst(recipe, named, endpoint=endpoint, model=model, memory=memory, tell=Stages()) as found:
+        yield found
+
+
+def ask(
+    recipe: Recipe | Path | str,
+    question: str,
+    overrides: Sequence[str] = (),
+    *,
+    adapter: Path | str | None = None,
+    endpoint: str | None = None,
+    model: str | None = None,
+    memory: bool = False,
+) -> Reply:
+    """Answers one question: its SQL is written, run behind the gate, and its result said in a sentence.
+
+    Args and errors as for `analyst`, which answers several with one loaded model. Where no answer came, `result` is
+    None and `sentence` says why.
+    """
+    with analyst(recipe, overrides, adapter=adapter, endpoint=endpoint, model=model, memory=memory) as opened:
+        return opened.ask(question)
 
 
 def load(

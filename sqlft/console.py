@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, RenderableType
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from sqlft.database.result import Result
 
+if TYPE_CHECKING:
+    from sqlft.agent.chart import Chart
+
 WIDE = 10_000
+LONGEST_BAR = 40
 
 
 def show(*parts: RenderableType) -> None:
@@ -50,6 +58,40 @@ def result_json(result: Result) -> dict[str, Any]:
     return found if result.totals is None else found | {"totals": result.totals}
 
 
+def result_csv(result: Result) -> str:
+    """RFC 4180, a header first, NULL as an empty cell. No text begins as a spreadsheet's formula does."""
+    file = io.StringIO()
+    lines = csv.writer(file)
+    lines.writerow(map(_inert, result.columns))
+    texts = [not re.match(r"(Nullable\()?(Decimal|Date|Time)", kind) for kind in result.types]
+    for row in result.rows:
+        lines.writerow(
+            "" if cell is None else _inert(_cell(cell)) if text and not isinstance(cell, int | float) else cell
+            for cell, text in zip(row, texts, strict=True)
+        )
+    return file.getvalue()
+
+
+def highlighted(sql: str) -> Text:
+    """SQL in colours, where the terminal has any."""
+    text = Syntax("", "sql", theme="ansi_dark", background_color="default").highlight(printable(sql.strip()))
+    text.rstrip()
+    text.justify, text.no_wrap = "default", False  # else each line is filled up to the width
+    return text
+
+
+def bars(chart: Chart) -> Table:
+    """A bar a row, as long as its number is great; what is below zero is drawn lighter."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for justify in ("left", "left", "right"):
+        table.add_column(justify=justify, overflow="fold")  # type: ignore[arg-type]
+    most = max(map(abs, chart.values)) or 1
+    for label, value, shown in zip(chart.labels, chart.values, chart.shown, strict=True):
+        bar = ("█" if value >= 0 else "░") * round(LONGEST_BAR * abs(value) / most) or ("▏" if value else "")
+        table.add_row(Text(printable(label)), Text(bar), Text(shown))
+    return table
+
+
 def facts(pairs: Iterable[tuple[str, Any]], title: str = "") -> Table:
     """Two columns: what, and how much."""
     table = Table(box=None, show_header=False, title=title or None, title_justify="left", pad_edge=False)
@@ -71,6 +113,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | dict | tuple):
         return printable(json.dumps(_plain(value), ensure_ascii=False))
     return printable(str(value))
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
 
 
 def _plain(value: Any) -> Any:

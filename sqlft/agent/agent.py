@@ -6,7 +6,7 @@ about those that failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from sqlft.inference import Answer, extract_sql
 from sqlft.inference.extract import declines
 from sqlft.inference.tokens import Chat
 from sqlft.prompts import render_chat, render_prompt
-from sqlft.recipe import Generation, Prompt
+from sqlft.recipe import Generation, Prompt, Recipe
 from sqlft.records import Attempt, Example, Prediction
 
 AT_ONCE = 32
@@ -49,6 +49,24 @@ class Way:
     reason: bool = False
     reflections: int = 0
     samples: int = 1
+
+    @classmethod
+    def of(cls, recipe: Recipe, parts: Collection[str]) -> Way:
+        """What the parts of a step's name mean, or those of `agent.ask`; others are no part of a way."""
+        section = recipe.agent
+        return cls(
+            shots=section.shots if {"few_shot", "rag"} & {*parts} else 0,
+            nearest="rag" in parts,
+            reason="reason" in parts,
+            reflections=section.reflections if "reflect" in parts else 0,
+            samples=section.samples if "vote" in parts else 1,
+        )
+
+    def decoding(self, recipe: Recipe) -> Generation:
+        """As the recipe decodes; warm where several samples are to differ."""
+        one = recipe.generation.model_copy(update={"samples": 1})
+        warm = one.model_copy(update={"temperature": one.temperature or recipe.agent.temperature})
+        return warm if self.samples > 1 else one
 
 
 @dataclass(frozen=True)

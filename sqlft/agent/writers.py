@@ -16,9 +16,8 @@ from sqlft.inference.adapters import template_hash
 from sqlft.inference.endpoint import Endpoint, for_each
 from sqlft.inference.load import base_folder, hash_base, hash_file, load_context, load_tokenizer
 from sqlft.inference.prices import add_up, price_of
-from sqlft.inference.served import read_answer
-from sqlft.inference.tokens import Chat, tokenize_chats
-from sqlft.problems import WrongUse
+from sqlft.inference.served import ServedModel, read_answer
+from sqlft.inference.tokens import Chat, fits
 from sqlft.prompts import date_string
 from sqlft.recipe import Generation, Recipe
 
@@ -96,12 +95,7 @@ class LocalWriter:
 
     def fits(self, chat: Chat, generation: Generation) -> bool:
         """Whether the chat leaves room for an answer."""
-        room = generation.max_new_tokens
-        try:
-            tokenize_chats(self._tokenizer, [chat], ["chat"], self._recipe.prompt.date, self._context, room)
-        except WrongUse:
-            return False
-        return True
+        return fits(self._tokenizer, chat, self._recipe.prompt.date, self._context, generation.max_new_tokens)
 
     def dollars(self, answer: Answer) -> float | None:
         hour = self._recipe.agent.gpu_hour_usd
@@ -149,6 +143,35 @@ class EndpointWriter:
 
     def dollars(self, answer: Answer) -> float | None:
         return add_up(self._prices, answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens)
+
+
+class ServedWriter:
+    """The recipe's base or an adapter on a server, with the prompts that they were trained on; see `ServedModel`.
+
+    Args:
+        recipe: Its date and seed.
+        served: The server.
+        adapter: The adapter's name there; None for the base.
+    """
+
+    def __init__(self, recipe: Recipe, served: ServedModel, adapter: str | None) -> None:
+        self._recipe, self._served, self._adapter = recipe, served, adapter
+        name, date = adapter or recipe.model.base, str(recipe.prompt.date)
+        self.identity: dict[str, Any] = {"model": name, "url": served.url, "date": date, "seed": recipe.seed}
+
+    def write(self, chats: Sequence[Chat], generation: Generation, keep: Keep) -> None:
+        """As `ServedModel.generate`."""
+        date, seed = self._recipe.prompt.date, self._recipe.seed
+        found = self._served.generate(chats, generation, date, adapter=self._adapter, seed=seed)
+        for place, answers in enumerate(found):
+            keep(place, answers)
+
+    def fits(self, chat: Chat, generation: Generation) -> bool:
+        """As `ServedModel.fits`."""
+        return self._served.fits(chat, self._recipe.prompt.date, generation.max_new_tokens)
+
+    def dollars(self, answer: Answer) -> float | None:
+        return None
 
 
 @dataclass(frozen=True)

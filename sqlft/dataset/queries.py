@@ -36,3 +36,5 @@ class Queries:
         outcomes = self._gate.run_many(new, progress=lambda done: progress(known + done))
         self._known |= dict(zip(new, outcomes, strict=True))
         return [self._known[sql] for sql in sqls]
+
+    run_many = run

@@ -139,14 +139,7 @@ def _has_memory(step: StepName, recipe: Recipe) -> bool:
 
 def way_of(step: StepName, recipe: Recipe) -> Way:
     """What a step's agent does."""
-    section, parts = recipe.agent, set(step.split("+"))
-    return Way(
-        shots=section.shots if parts & {"few_shot", "rag"} else 0,
-        nearest="rag" in parts,
-        reason="reason" in parts,
-        reflections=section.reflections if "reflect" in parts else 0,
-        samples=section.samples if "vote" in parts else 1,
-    )
+    return Way.of(recipe, step.split("+"))
 
 
 def _shows_seeds(step: Step) -> bool:
@@ -176,8 +169,6 @@ def _ask(
         else local("adapter" in step.step, _memory_of(step.step, recipe))
         for step in steps
     ]
-    greedy = recipe.generation.model_copy(update={"samples": 1})
-    sampled = greedy.model_copy(update={"temperature": greedy.temperature or recipe.agent.temperature})
     predictions = {}
     with Journal(recipe.run_dir / "ladder" / "responses.jsonl") as journal:
         section = recipe.agent.embeddings
@@ -185,8 +176,7 @@ def _ask(
         for step, writer in zip(steps, writers, strict=True):
             name, way = step.name, way_of(step.step, recipe)
             remembered = Remembered(writer, journal, _telling(tell, f"answers of {name}"))
-            decoding = sampled if way.samples > 1 else greedy
-            agent = Agent(remembered, gate, card, recipe.prompt, decoding, way, seeds, nearest)
+            agent = Agent(remembered, gate, card, recipe.prompt, way.decoding(recipe), way, seeds, nearest)
             predictions[name] = agent.answer(questions, name)
     return predictions
 

@@ -20,7 +20,7 @@ from sqlft.inference.endpoint import Endpoint, for_each, open_client
 from sqlft.inference.load import Base, base_folder, load_tokenizer
 from sqlft.inference.local import Answer
 from sqlft.inference.prices import Cost
-from sqlft.inference.tokens import Chat, Row, tokenize_chats
+from sqlft.inference.tokens import Chat, Row, fits, tokenize_chats
 from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.prompts import date_string
 from sqlft.recipe import Generation, Model
@@ -40,7 +40,7 @@ class ServedModel:
         section: The recipe's `model` section; the base is served under the name that it gives.
         base: `recipe.base`, for the tokenizer where there is no adapter that has one.
         adapters: Their folders by the names that they are served under.
-        url: The server's address, with its /v1.
+        url: The server's address, with its /v1; an attribute too.
 
     Raises:
         WrongUse: A name that is not served; an adapter of another quantisation or template.
@@ -54,7 +54,7 @@ class ServedModel:
         record = Base(None, self._tokenizer, base, self._folder, section.quantization)
         self.adapters = dict(adapters)
         self.warnings = [note for folder in adapters.values() for note in check_identity(record, folder, served=True)]
-        self._base, self._url = section.base, url
+        self._base, self.url = section.base, url
         with open_client(section.base, url) as client:
             served = {card.id: getattr(card, "max_model_len", None) for card in client.models.list()}
         problems = [
@@ -88,7 +88,7 @@ class ServedModel:
         """
         names = ids or [str(number) for number in range(len(chats))]
         rows = tokenize_chats(self._tokenizer, chats, names, date, self._context, room=generation.max_new_tokens)
-        endpoint = Endpoint(adapter or self._base, self._url)
+        endpoint = Endpoint(adapter or self._base, self.url)
         pinned = {"chat_template_kwargs": {"date_string": date_string(date)}, "return_token_ids": True}
 
         async def sample(place: int, number: int) -> Answer:
@@ -105,6 +105,10 @@ class ServedModel:
 
         return for_each(endpoint, range(len(chats)), one, max(1, CONCURRENCY // generation.samples))
 
+    def fits(self, chat: Chat, date: Date, room: int) -> bool:
+        """Whether a chat leaves that much room for an answer in what the server can hold."""
+        return fits(self._tokenizer, chat, date, self._context, room)
+
     def _check(self, row: Row, completion: Completion) -> None:
         ids, usage = completion.prompt_token_ids, completion.usage
         if ids is None:
@@ -119,7 +123,7 @@ class ServedModel:
 
     def _refuse(self, row: Row, how: str) -> NoReturn:
         raise SqlftError(
-            f"{self._url} reads another prompt for question {row.id} than {self._folder} makes of it ({how}): figures "
+            f"{self.url} reads another prompt for question {row.id} than {self._folder} makes of it ({how}): figures "
             f"would measure the chat template. Start vLLM with --tokenizer {self._folder}, and no --chat-template."
         )
 

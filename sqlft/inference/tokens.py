@@ -81,6 +81,15 @@ def tokenize_chats(
     return _with_prefixes(rows, [chat[0]["content"] if chat[0]["role"] == "system" else "" for chat in chats])
 
 
+def fits(tokenizer: Any, chat: Chat, date: datetime.date, context: int, room: int) -> bool:
+    """Whether a chat leaves that much room for an answer."""
+    try:
+        tokenize_chats(tokenizer, [chat], ["chat"], date, context, room)
+    except WrongUse:
+        return False
+    return True
+
+
 def _with_prefixes(rows: list[Row], systems: Sequence[str]) -> list[Row]:
     keys = [(row.prompt[0], system) for row, system in zip(rows, systems, strict=True)]
     prompts = defaultdict(list)

@@ -16,8 +16,8 @@ from tests.cli.conftest import ROOT, TINY
 from tests.evaluation.made import plain
 
 COMMANDS = (
-    "init check plan build import-log import lint train facts memorize evaluate ladder diagnose improve predict score "
-    "query demo shop recipe version"
+    "init check plan build import-log import lint train facts memorize evaluate ladder diagnose improve predict ask "
+    "score query demo shop recipe version"
 ).split()
 
 
