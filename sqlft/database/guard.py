@@ -138,8 +138,9 @@ def _check_tokens(code: list[Token]) -> None:
             raise QueryRefused(f"A quote or comment does not end, or comments nest: {_near(token)}.", SYNTAX_ERROR)
         if token.text == ";":
             raise QueryRefused("There is more than one statement: write one.")
-        if token.kind == "symbol" and (token.text in "{}@\\$#" or not token.text.isascii()):
-            raise QueryRefused(f"The character {token.text!r} may not stand outside a string here.")
+        foreign = token.kind in ("symbol", "word", "number") and not token.text.isascii()
+        if foreign or (token.kind == "symbol" and token.text in "{}@\\$#"):
+            raise QueryRefused(f"{_near(token)} may not stand outside a string or a quoted name here.")
         if token.kind == "string" and token.text[0] == "‘":
             raise QueryRefused(f"Write plain quotes, 'like this', not {_near(token)}.")
         if token.kind == "quoted" and not _PLAIN_NAME.fullmatch(token.text[1:-1]):

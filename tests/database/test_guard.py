@@ -152,6 +152,7 @@ SELECT x'\\' , file('x') -- ' ## plain string
 SELECT ‘a’ ## plain quotes
 SELECT 1 AS п ## outside a string
 SELECT 1\\G ## outside a string
+SELECT filе('x') ## outside a string
 SELECT 'never closed ## does not end
 SELECT * FROM users, LATERAL (SELECT * FROM secret) ## Only SELECT
 """.strip().splitlines()
