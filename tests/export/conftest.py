@@ -1,65 +1,54 @@
-"""A run of a tiny base: an adapter of random weights, a golden set, and its evaluation."""
+"""A run as it lies on the disk, without a model: an adapter's files, a golden set, and an evaluation of the adapter."""
 
-from collections.abc import Callable
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from sqlft.card import SchemaCard
-from sqlft.database import Database
-from sqlft.evaluation import evaluate
+from sqlft.card import Column, SchemaCard, Table
+from sqlft.evaluation.questions import sha256
 from sqlft.export.source import Source, read_source
 from sqlft.prompts import hash_prompt
 from sqlft.recipe import load_recipe
 from sqlft.records import Example, write_jsonl
-from tests.inference.test_local import CARD, make_adapter
-from tests.tiny import tiny_base  # noqa: F401
+from tests.evaluation.made import plain
 
-EXAMPLES = [
-    Example(question=f"How many users are {age}?", sql=f"SELECT count() FROM shop.users WHERE age = {age}")
-    for age in range(20, 24)
-]
+ROOT = Path(__file__).parent.parent.parent
+CARD = SchemaCard(tables=[Table(name="shop.users", columns=[Column(name="age", type="UInt64")])])
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
-@pytest.fixture(scope="session")
-def make_run(tmp_path_factory, tiny_base) -> Callable[[str], Path]:  # noqa: F811
-    """The folder of a recipe.yaml and its run, by the base's quantization; made once."""
-    made: dict[str, Path] = {}
-
-    def make(quantization: str) -> Path:
-        if quantization in made:
-            return made[quantization]
-        folder = tmp_path_factory.mktemp("exported")
-        CARD.save(folder / "card.yaml")
-        write_jsonl(folder / "golden.jsonl", EXAMPLES)
-        recipe = {
-            "name": "tiny",
-            "database": {"dsn": f"chdb://{folder}/shop"},
-            "schema": "card.yaml",
-            "seeds": "seeds.jsonl",
-            "golden": "golden.jsonl",
-            "model": {"base": str(tiny_base), "quantization": quantization, "dtype": "float32"},
-            "generation": {"max_new_tokens": 8},
-        }
-        (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-        with Database.connect(f"chdb://{folder}/shop") as database:
-            database.command("CREATE DATABASE shop")
-            ages = "SELECT toUInt64(18 + number % 9) AS age FROM numbers(50)"
-            database.command(f"CREATE TABLE shop.users ENGINE = MergeTree ORDER BY age AS {ages}")
-        prompt = hash_prompt(SchemaCard.load(folder / "card.yaml"), load_recipe(folder / "recipe.yaml").prompt)
-        identity = {"prompt_sha256": prompt, "data_sha256": {"train": "5eed" * 16}}
-        adapter = make_adapter(tiny_base, folder / "runs/tiny/adapter", 1, quantization, identity=identity)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            evaluate(load_recipe("recipe.yaml"), [adapter])
-        return made.setdefault(quantization, folder)
-
-    return make
+def write_run(folder: Path, adapter: dict[str, object] | None = None) -> Path:
+    """Writes recipe.yaml and runs/tiny into `folder`; `adapter` joins its configuration."""
+    CARD.save(folder / "card.yaml")
+    write_jsonl(folder / "golden.jsonl", [Example(question="Who is oldest?", sql="SELECT max(age) FROM shop.users")])
+    paths = {"schema": "card.yaml", "seeds": "seeds.jsonl", "golden": "golden.jsonl"}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({"name": "tiny", **paths}))
+    place = folder / "runs/tiny/adapter"
+    place.mkdir(parents=True)
+    for name in TOKENIZER:
+        shutil.copy(ROOT / "data/tiny-base" / name, place)
+    config = {"r": 12, "lora_alpha": 24, "base_model_name_or_path": "elsewhere"} | (adapter or {})
+    (place / "adapter_config.json").write_text(json.dumps(config))
+    (place / "adapter_model.safetensors").write_bytes(b"weights")
+    prompt = hash_prompt(CARD, load_recipe(folder / "recipe.yaml").prompt)
+    identity = {"prompt_sha256": prompt, "base_sha256": "ba5e" * 16, "data_sha256": {"train": "5eed" * 16}}
+    (place / "sqlft.json").write_text(json.dumps(identity))
+    settings = {
+        "adapters": {"tiny": f"runs/tiny/adapter {sha256(place / 'adapter_model.safetensors')}"},
+        "questions_sha256": sha256(folder / "golden.jsonl"),
+        "stress": 0,
+    }
+    found = plain({"base": "mxxxxxxxxx", "tiny": "mmmmmmxxxx"}, on="golden", settings=settings)
+    found.save(folder / "runs/tiny/evaluation/golden")
+    return folder
 
 
 @pytest.fixture
-def source(make_run, monkeypatch) -> Source:
-    """The unquantised run; the working directory is its folder."""
-    monkeypatch.chdir(make_run("none"))
+def source(tmp_path, monkeypatch) -> Source:
+    """The run; the working directory is its folder."""
+    monkeypatch.chdir(write_run(tmp_path))
+    monkeypatch.setattr("sqlft.export.card.find_licence", lambda base: "llama3.1")
     return read_source("recipe.yaml")
