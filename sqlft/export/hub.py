@@ -23,7 +23,8 @@ def export_hub(source: Source, repo: str, public: bool = False) -> str:
         WrongUse: There is a public repository of that name.
         SqlftError: The Hub cannot be reached, or refuses it.
     """
-    from huggingface_hub import HfApi, errors
+    import httpx2
+    from huggingface_hub import HfApi
 
     api = HfApi()
     with tempfile.TemporaryDirectory() as made:
@@ -36,8 +37,9 @@ def export_hub(source: Source, repo: str, public: bool = False) -> str:
                 why = "it is there already and everybody sees it, prompt and values included"
                 raise WrongUse(Problem("--hub", repo, why, "Write another name, or --public."))
             api.upload_folder(repo_id=repo, folder_path=folder, commit_message=f"{source.name}, exported by sqlft")
-        except (OSError, ValueError) as error:  # what the Hub refuses, what cannot be reached, a name that is none
-            hint = "Is HF_TOKEN set, and may it write there?" if isinstance(error, errors.HfHubHTTPError) else ""
+        except (httpx2.HTTPError, OSError, ValueError) as error:  # refused, not reached, or a name that is none
             reason = " ".join(str(error).split())[:300]
-            raise SqlftError(f"{repo} could not be uploaded: {reason}. {hint}".rstrip()) from error
+            raise SqlftError(
+                f"{repo} could not be uploaded: {reason}. Is the Hub reached, HF_TOKEN set, and may it write there?"
+            ) from error
     return str(address)

@@ -61,7 +61,6 @@ def export_run(
         SqlftError: The merged model lost too much, or the Hub refuses.
     """
     source, done = read_source(run), Exported()
-    assert source.evaluations  # raises where there are none, before anything is written
     if ollama:
         export_ollama(source, ollama)
         done.ollama = ollama

@@ -66,7 +66,7 @@ class Source:
         found = []
         for path in sorted(self.folder.glob("evaluation/*/results.json"), key=lambda p: (p.parent.name != "golden", p)):
             results = Results.load(path.parent)
-            of = {name for name, said in results.settings["adapters"].items() if said.endswith(weights)}
+            of = {name for name, said in results.settings.get("adapters", {}).items() if said.endswith(weights)}
             found += [(results, model) for model in results.models if model.name in of]
         if not found:
             why = "no evaluation of these weights is kept beside it, and every export says what it gets right"

@@ -9,7 +9,7 @@ from tests.evaluation.made import plain
 
 @pytest.fixture
 def merging(monkeypatch):
-    """Merges nothing; the merged model's answers are what `merging.letters` says. It keeps the recipe it was asked by."""
+    """Merges nothing; the answers are what its `letters` say, and it keeps the recipe that they were asked by."""
 
     class Merging:
         letters, recipe = "mmmmmmxxxx", None

@@ -25,7 +25,8 @@ def test_an_adapter_of_a_quantized_base_is_added_to_the_unquantized_weights(tiny
     found = load_file(tmp_path / "whole/model.safetensors")[f"{LAYER}.weight"]
     wanted = base + b @ a * (8 / 4)  # PEFT's lora_alpha by its r
     assert found.dtype == getattr(torch, dtype) and not torch.equal(found.float(), base)
-    assert torch.allclose(found.float(), wanted, rtol=0.02 if dtype == "bfloat16" else 1e-5, atol=0.02)
+    tolerance = 0.02 if dtype == "bfloat16" else 1e-5  # NF4 is off by more than the latter
+    assert torch.allclose(found.float(), wanted, rtol=tolerance, atol=tolerance)
 
 
 def test_an_adapter_of_another_base_is_not_merged(tiny_base, tmp_path):
