@@ -39,7 +39,7 @@ class SqlModel:
         """Loads what `source` names; see `sqlft.load`."""
         if isinstance(source, TrainingRun):
             source = source.folder
-        recipe = source if isinstance(source, Recipe) else _recipe_of(Path(source))
+        recipe = source if isinstance(source, Recipe) else recipe_of(Path(source))
         own = recipe.run_dir / "adapter"
         if not isinstance(source, Recipe) and (folder := Path(source)).is_dir():
             own = folder if (folder / "adapter_config.json").is_file() else folder / "adapter"
@@ -82,7 +82,7 @@ class SqlModel:
         return prediction.sql
 
 
-def _recipe_of(path: Path) -> Recipe:
+def recipe_of(path: Path) -> Recipe:
     """The recipe at a path, or the one that the run in that folder (or beside that adapter) was made with."""
     if path.is_file():
         return load_recipe(path)

@@ -51,6 +51,11 @@ def refuses_schema(error: BaseException | None) -> bool:
     return re.search(r"response_format|json_schema|structured output", told, re.IGNORECASE) is not None
 
 
+def refuses_token_ids(error: BaseException | None) -> bool:
+    """The endpoint does not know `return_token_ids`, which is vLLM's; `transformers serve` 5.23 refuses it."""
+    return isinstance(error, openai.UnprocessableEntityError) and "return_token_ids" in f"{error.body}"
+
+
 def explain(error: Exception, url: str, model: str, key: str) -> SqlftError:
     """One sentence about a fault that did not pass, the key taken out of what the server said."""
     said = getattr(error, "message", str(error)).replace(key, "…")

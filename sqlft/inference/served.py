@@ -1,4 +1,7 @@
-"""A vLLM server in the local model's place: base and adapters by their served names, on prompts that are our own.
+"""A server in the local model's place, vLLM's: base and adapters by their served names, on prompts that are our own.
+
+`transformers serve` will do for one whole model, such as `sqlft export --merged` makes: it serves no adapters, and
+neither lists what it holds nor sends its prompts' tokens.
 
 The server renders the chats. So each answer's prompt is compared with what the tokenizer beside the adapter makes of
 the same chat: another template, date or number of BOS raises (LLaMA-Factory #2509, 26% instead of 57%; trl #3853).
@@ -12,11 +15,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date as Date
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sqlft.inference.adapters import check_identity
 from sqlft.inference.completion import Completion
 from sqlft.inference.endpoint import Endpoint, for_each, open_client
+from sqlft.inference.faults import refuses_token_ids
 from sqlft.inference.load import Base, base_folder, load_tokenizer
 from sqlft.inference.local import Answer
 from sqlft.inference.prices import Cost
@@ -63,11 +67,11 @@ class ServedModel:
                 section.base: f"--served-model-name {section.base}",
                 **{name: f"--lora-modules {name}={folder}" for name, folder in adapters.items()},
             }.items()
-            if name not in served
+            if name not in served and any(served.values())  # `transformers serve` lists its cache, without lengths
         ]
         if problems:
             raise WrongUse(problems)
-        self._context = served[section.base] or sys.maxsize
+        self._context = served.get(section.base) or sys.maxsize
 
     def generate(
         self,
@@ -89,11 +93,17 @@ class ServedModel:
         names = ids or [str(number) for number in range(len(chats))]
         rows = tokenize_chats(self._tokenizer, chats, names, date, self._context, room=generation.max_new_tokens)
         endpoint = Endpoint(adapter or self._base, self.url)
-        pinned = {"chat_template_kwargs": {"date_string": date_string(date)}, "return_token_ids": True}
+        pinned: dict[str, Any] = {"chat_template_kwargs": {"date_string": date_string(date)}, "return_token_ids": True}
 
         async def sample(place: int, number: int) -> Answer:
             began = time.perf_counter()
-            completion, cost = await endpoint.write(chats[place], generation, **pinned, seed=seed + number)
+            try:
+                completion, cost = await endpoint.write(chats[place], generation, **pinned, seed=seed + number)
+            except SqlftError as error:
+                if not refuses_token_ids(error.__cause__):
+                    raise
+                pinned.pop("return_token_ids", None)
+                completion, cost = await endpoint.write(chats[place], generation, **pinned, seed=seed + number)
             self._check(rows[place], completion)
             return read_answer(completion, cost, time.perf_counter() - began)
 

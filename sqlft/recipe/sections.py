@@ -274,6 +274,9 @@ class Evaluation(Section):
     endpoint: Served | None = Field(None, description="whom `sqlft evaluate` asks; this machine where null")
     stress: int = Field(0, ge=0, description="neighbour databases on which matches are tried again")
     stress_rows: int = Field(10_000, gt=0, description="rows of each table that a neighbour is made of")
+    merge_loss: float = Field(
+        0.02, ge=0, le=1, description="golden questions that a merged model may lose against its adapter, as a share"
+    )
     ladder: list[Step] = Field(
         default_factory=list, description="what `sqlft ladder` measures: names, or {step, model, base_url}; [] is all"
     )

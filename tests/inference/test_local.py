@@ -23,8 +23,15 @@ FLOAT = Model(quantization="none", dtype="float32")
 SHORT = Generation(max_new_tokens=8, batch_size=4)
 
 
-def make_adapter(base: Path, folder: Path, seed: int = 0, quantization: str = "none", scale: float = 0.5) -> Path:
-    """An adapter whose weights are drawn at random, as training would save it."""
+def make_adapter(
+    base: Path,
+    folder: Path,
+    seed: int = 0,
+    quantization: str = "none",
+    scale: float = 0.5,
+    identity: dict | None = None,
+) -> Path:
+    """An adapter whose weights are drawn at random, as training would save it; `identity` joins its sqlft.json."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
@@ -38,7 +45,7 @@ def make_adapter(base: Path, folder: Path, seed: int = 0, quantization: str = "n
     model.save_pretrained(folder)
     tokenizer = load_tokenizer(base)
     tokenizer.save_pretrained(folder)
-    identity = {
+    identity = (identity or {}) | {
         "base": str(base),
         "base_sha256": hash_base(base),
         "quantization": quantization,

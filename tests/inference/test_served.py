@@ -12,7 +12,7 @@ from sqlft.inference.served import ServedModel
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Generation, Prompt
 from tests.inference.test_local import CARD, FLOAT, QUESTIONS, SHORT, make_adapter, texts
-from tests.openai_stub import OpenAIStub
+from tests.openai_stub import Fault, OpenAIStub
 from tests.tiny import TEMPLATE
 
 DAY = Prompt().date
@@ -42,7 +42,7 @@ class Serving:
             body["messages"], chat_template=self.template, tokenize=False, add_generation_prompt=True, **asked
         )
         if not self.send_ids:
-            del body["return_token_ids"]
+            body.pop("return_token_ids", None)
         ids = self.tokenizer(text, add_special_tokens=self.second_begin)["input_ids"]
         return [*ids[:20], ids[21], ids[20], *ids[22:]] if self.swapped else ids
 
@@ -116,6 +116,20 @@ def test_prompts_that_can_only_be_counted_are_said_to_be(serve, section, adapter
         served = ServedModel(section, section.base, {"one": adapter}, stub.url)
         texts(served), texts(served, "one")
     assert [note for note in served.warnings if "compared by number alone" in note] == served.warnings
+
+
+def test_a_server_that_lists_its_cache_and_knows_no_token_ids_is_asked_without_them(serve, section, model):
+    """As `transformers serve` 5.23 does it."""
+    refused = Fault(422, '{"detail": "Unexpected fields in the request: {\'return_token_ids\'}"}')
+    with serve(send_ids=False).stub() as stub:
+        stub.models = {"something/cached": None}
+        stub.faults.append(refused)
+        served = ServedModel(section, section.base, {}, stub.url)
+        assert texts(served, questions=QUESTIONS[:2]) == texts(model, questions=QUESTIONS[:2])
+        stub.faults.append(Fault(422, '{"detail": "Unexpected fields in the request: {\'seed\'}"}'))
+        with pytest.raises(SqlftError, match="refuses the request"):
+            texts(served)
+    assert len(served.warnings) == 1 and "compared by number alone" in served.warnings[0]
 
 
 def test_a_server_that_counts_nothing_is_refused(serve, section, adapter):

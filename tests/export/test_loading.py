@@ -1,0 +1,117 @@
+"""On real weights: the card's five lines, and a server of another project's, answer as sqlft does."""
+
+import importlib.util
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from sqlft.export.card import write_card
+from sqlft.export.source import Source
+from sqlft.inference import LocalModel, predict
+from sqlft.inference.merge import merge_adapter, merged_section
+from sqlft.inference.served import ServedModel
+from sqlft.recipe import Recipe
+from sqlft.records import Example
+from tests.evaluation.made import plain
+from tests.inference.test_local import CARD, make_adapter
+from tests.tiny import tiny_base
+
+__all__ = ["tiny_base"]
+
+ASKED = Example(question="How many rows does shop.users have?", sql="")
+
+
+def make_source(base: Path, folder: Path, quantization: str) -> Source:
+    model = {"base": str(base), "quantization": quantization, "dtype": "float32"}
+    paths = {"schema": "card.yaml", "seeds": "seeds.jsonl", "golden": "golden.jsonl"}
+    recipe = Recipe(name="tiny", model=model, generation={"max_new_tokens": 8}, **paths)
+    adapter = make_adapter(base, folder / "adapter", 1, quantization)
+    source = Source(recipe, "tiny", folder, adapter, {}, CARD)
+    results = plain({"base": "xx", "tiny": "mx"}, on="golden")
+    vars(source)["evaluations"] = [(results, results.models[1])]
+    return source
+
+
+def answer(source: Source, model, adapter: str | None = None) -> str:
+    recipe = source.recipe
+    return predict(model, [ASKED], source.card, recipe.prompt, recipe.generation, adapter)[0].text
+
+
+def run_lines(folder: Path, hidden: str) -> str:
+    """What the card's lines print in its folder, in a process that cannot import what is hidden."""
+    lines = re.search(r"```python\n(.+?)```", (folder / "README.md").read_text(), re.S)[1]
+    assert len(lines.strip().splitlines()) == 5 and ASKED.question in lines
+    code = f"import sys; sys.modules.update(dict.fromkeys({hidden.split()!r}))\n{lines}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def merged(tiny_base, tmp_path_factory) -> tuple[Source, Path]:
+    folder = tmp_path_factory.mktemp("merged")
+    source = make_source(tiny_base, folder, "none")
+    recipe = source.recipe
+    merge_adapter(recipe.model, recipe.base, source.adapter, folder / "whole")
+    write_card(source, folder / "whole", "merged")
+    return source, folder / "whole"
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_the_five_lines_answer_as_sqlft_with_the_adapter(tiny_base, tmp_path, quantization):
+    source = make_source(tiny_base, tmp_path, quantization)
+    source.copy_adapter(tmp_path / "out")
+    write_card(source, tmp_path / "out", "adapter")
+    model = LocalModel.load(source.recipe.model, source.recipe.base, {"one": source.adapter})
+    said = answer(source, model, "one")
+    assert run_lines(tmp_path / "out", "sqlft") == said + "\n" and said != answer(source, model)
+
+
+def test_the_five_lines_answer_as_sqlft_with_the_merged_model_and_without_peft(merged):
+    source, folder = merged
+    whole = LocalModel.load(merged_section(source.recipe.model), str(folder))
+    adapted = LocalModel.load(source.recipe.model, source.recipe.base, {"one": source.adapter})
+    said = answer(source, whole)
+    assert run_lines(folder, "sqlft peft") == said + "\n" and said == answer(source, adapted, "one")
+
+
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))),
+    reason="transformers serve wants fastapi and uvicorn, which sqlft does not need and requirements.lock has not",
+)
+def test_transformers_serve_answers_as_the_merged_model_does_here(merged, tmp_path):
+    """Through `ServedModel`, which is what `sqlft evaluate --endpoint` asks, with the openai client in between."""
+    source, folder = merged
+    section = merged_section(source.recipe.model).model_copy(update={"base": str(folder)})
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32"]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server)
+        there = ServedModel(section, str(folder), {}, f"http://127.0.0.1:{port}/v1")
+        assert answer(source, there) == answer(source, LocalModel.load(section, str(folder)))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for(url: str, server: subprocess.Popen) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "the server ended"
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError("the server did not start")
