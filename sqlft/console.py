@@ -84,7 +84,7 @@ def bars(chart: Chart) -> Table:
     """A bar a row, as long as its number is great; what is below zero is drawn lighter."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for justify in ("left", "left", "right"):
-        table.add_column(justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(justify=justify, overflow="fold")
     most = max(map(abs, chart.values)) or 1
     for label, value, shown in zip(chart.labels, chart.values, chart.shown, strict=True):
         bar = ("█" if value >= 0 else "░") * round(LONGEST_BAR * abs(value) / most) or ("▏" if value else "")

@@ -52,7 +52,7 @@ def explain(sql: str, card: SchemaCard, date: datetime.date) -> Explanation | No
         None where the parser cannot take it apart.
     """
     shape = read_shape(freeze(sql, date), find_flags(card))
-    return shape and Explanation([*_does(shape, sql)], [*_assumes(shape, sql, card, date)])
+    return None if shape is None else Explanation([*_does(shape, sql)], [*_assumes(shape, sql, card, date)])
 
 
 def _does(shape: Shape, sql: str) -> Iterator[str]:
@@ -74,8 +74,8 @@ def _does(shape: Shape, sql: str) -> Iterator[str]:
     ]
     yield f"It gives {_listed(shown)}{', rounded' * any(item.rounded for item in shape.items)}."
     if shape.order:
-        by = [_say(key) + ", greatest first" * descending for key, descending in shape.order]
-        yield f"It sorts by {'; then by '.join(by)}."
+        sorting = [_say(key) + ", greatest first" * descending for key, descending in shape.order]
+        yield f"It sorts by {'; then by '.join(sorting)}."
     for limit in shape.limits:
         count, _, by = limit.partition(" by ")
         yield f"It stops after {count} rows{f' of each {_say(by)}' * bool(by)}."

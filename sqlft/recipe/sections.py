@@ -189,8 +189,8 @@ class Judge(_Endpoint):
 class Agent(Section):
     """What an agent does beside asking once, and what its tokens and seconds cost."""
 
-    ask: list[Literal["few_shot", "rag", "reason", "reflect", "vote"]] = Field(
-        default_factory=lambda: ["reflect"], description="what `sqlft ask` does; the ladder measures what each is worth"
+    ask: tuple[Literal["few_shot", "rag", "reason", "reflect", "vote"], ...] = Field(
+        ("reflect",), description="what `sqlft ask` does; the ladder measures what each is worth"
     )
     shots: int = Field(3, gt=0, description="seeds that few_shot and rag show")
     reflections: int = Field(2, gt=0, description="times that an error or an empty result is handed back, at most")
