@@ -59,9 +59,8 @@ def _does(shape: Shape, sql: str) -> Iterator[str]:
     tables = sorted(shape.tables)
     yield f"It reads {_listed(tables)}." if tables else "It reads no table."
     for (kind, keys), times in shape.joins.items():
-        how = {"": "Joins rows", "left": "Joins rows and keeps those of the first table without a match"}
-        said = how.get(kind, f"Combines rows ({kind})")
-        yield f"{said}{f' where {keys}' * bool(keys)}{f', {times} times' * (times > 1)}."
+        kept = {"": "", "left": ", keeping those of the first table that have no match"}.get(kind, f" ({kind})")
+        yield f"Joins rows{f' where {keys}' * bool(keys)}{kept}{f', {times} times' * (times > 1)}."
     if shape.conditions:
         yield f"It keeps what fits: {'; '.join(dict.fromkeys(_say(str(c)) for c in shape.conditions))}."
     if shape.keys:
