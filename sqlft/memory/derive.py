@@ -23,7 +23,7 @@ from sqlft.memory.facts import Fact, Use, find_leaks
 from sqlft.memory.router import split_words
 from sqlft.records import Example
 
-USES = 4
+USES = 16
 """Pairs of the training set that a fact takes along, at most."""
 AT_ONCE = 3
 """Facts that such a pair's question may name: more would not all be opened."""

@@ -76,6 +76,8 @@ class Memory:
         """
         if twice := [fact.id for fact in facts if fact.id in self.facts]:
             raise WrongUse(Problem("facts", ", ".join(twice[:5]), "the memory has them", "Delete them first."))
+        if not facts:
+            return
         before = self._openings()
         phrasings = {fact.id: fact.phrasings for fact in facts}
         if self.facts or self.router.rarity:
@@ -105,12 +107,21 @@ class Memory:
         if missing := [name for name in names if name not in self.facts]:
             known = ", ".join(list(self.facts)[:5])
             raise WrongUse(Problem("facts", ", ".join(missing), "the memory has none of that id", f"It has: {known} …"))
+        if not names:
+            return
         before = self._openings()
         self.rows.drop(self.shape.drop(names))
         self.router.drop(names)
         self.facts = {name: fact for name, fact in self.facts.items() if name not in names}
         self.exact -= set(names)
         self._look_again(before)
+
+    @property
+    def unsure(self) -> set[str]:
+        """Ids of facts that are not exact, or one of whose questions opens such a fact, too."""
+        missing = set(self.facts) - self.exact
+        beside = {name for name, opened in self._openings().items() if missing & {n for own in opened for n in own}}
+        return missing | (beside if missing else set())
 
     def _openings(self) -> dict[str, list[list[str]]]:
         """What the questions of exact facts open."""

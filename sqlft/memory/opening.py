@@ -6,9 +6,11 @@ import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from sqlft.inference.tokens import Chat
+from sqlft.problems import Problem, WrongUse
 from sqlft.prompts import date_string
 
 
@@ -37,13 +39,28 @@ def locate_words(tokenizer: Any, chat: Chat, date: datetime.date) -> tuple[int, 
         tokenizer: With the chat template of its model, and offsets.
         chat: Ends with the question.
         date: The chat template's.
+
+    Raises:
+        WrongUse: The template changes the question, or the tokenizer knows no places (it is not a fast one).
     """
-    text = tokenizer.apply_chat_template(
-        chat, tokenize=False, add_generation_prompt=True, date_string=date_string(date)
-    )
+    if not tokenizer.is_fast:
+        why = "it does not say where a token stands, which facts with uses need"
+        raise WrongUse(Problem("tokenizer", type(tokenizer).__name__, why, "Use its fast version (tokenizer.json)."))
+    question, day = chat[-1]["content"].strip(), date_string(date)
+
+    def render(content: str) -> str:
+        turns = [*chat[:-1], {**chat[-1], "content": content}]
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, date_string=day)
+        return text
+
+    # what stands after a question is what two others have in common; its own words may stand there, too
+    text, one, other = render(question), render("a"), render("b")
+    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False)))
+    begin = len(text) - tail - len(question)
+    if text[begin : begin + len(question)] != question:
+        why = "it changes what is asked, so that no name can be found in it"
+        raise WrongUse(Problem("chat template", repr(question[:60]), why, "Use one that leaves texts as they are."))
     spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    question = chat[-1]["content"].strip()
-    begin = text.rindex(question)
     count = len(spans)
     within = [n for n, (_, end) in enumerate(spans) if end > begin]
 

@@ -59,7 +59,7 @@ def make_embed(model: Any, tokenizer: Any) -> Embed:
 
 def split_words(text: str) -> list[str]:
     """The words of a text, without case and marks."""
-    return re.findall(r"\w+", text.lower())
+    return [word.lower() for word in re.findall(r"\w+", text)]
 
 
 @dataclass

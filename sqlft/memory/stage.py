@@ -97,7 +97,8 @@ def memorize_facts(
     given = {fact.id for fact in facts}
     check_facts([*(fact for fact in memory.facts.values() if fact.id not in given), *facts], str(file))
     memory.add([fact for fact in facts if fact.id not in memory.facts], _other_questions(recipe))
-    new = [fact for fact in memory.facts.values() if fact.id not in memory.exact]
+    unsure = memory.unsure
+    new = [fact for fact in memory.facts.values() if fact.id in unsure]
     if not new and not memory.fitting:
         return _summary(memory, folder, 0, Learned({}, [], 0, 0.0))
     # what a bank shares may move under the facts that were there, and so may the conductor: they are mended, too
@@ -175,8 +176,9 @@ def _open(recipe: Recipe, model: LocalModel, folder: Path) -> Memory:
         return fresh
     memory = load_memory(model, folder)
     memory.shared_rank = recipe.memory.shared_rank
-    if _frame(memory) != _frame(fresh):
-        why = "the memory there has another shape, rank, layers, experts, retrieved or at_once than the recipe says"
+    shared = memory.conductor is None or memory.conductor.down.shape[1] == recipe.memory.shared_rank
+    if _frame(memory) != _frame(fresh) or not shared:
+        why = "it has another shape, rank, layers, experts, retrieved, at_once or shared_rank than the recipe says"
         raise WrongUse(Problem(str(folder), "memory", why, "Write the old ones, or move the folder away."))
     return memory
 

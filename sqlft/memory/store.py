@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from sqlft.inference import LocalModel
 from sqlft.inference.load import hash_base, hash_file
@@ -70,9 +70,11 @@ def save_memory(memory: Memory, model: LocalModel, folder: Path, adapter: str | 
     kept, shape = {file.name}, memory.shape
     if memory.conductor:
         kept.add(conductor := f"conductor-{uuid.uuid4().hex[:12]}.safetensors")
-        save_file(
-            {name: weight.detach().cpu() for name, weight in memory.conductor.weights.items()}, folder / conductor
-        )
+        weights = {name: weight.detach().cpu() for name, weight in memory.conductor.weights.items()}
+        with (folder / conductor).open("wb") as out:
+            out.write(save(weights))
+            out.flush()
+            os.fsync(out.fileno())
     manifest = _Manifest(
         base=model.base.name,
         base_sha256=hash_base(model.base.folder),

@@ -137,4 +137,4 @@ def test_what_would_be_written_over_is_wrong_use(run, opened, words):
 
 
 def test_the_recipe_of_the_demo_reflects():
-    assert load_recipe(TINY).agent.ask == ["reflect"]
+    assert load_recipe(TINY).agent.ask == ("reflect",)

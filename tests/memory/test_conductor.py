@@ -11,6 +11,7 @@ from sqlft.memory import Memory, Use, load_memory, save_memory
 from sqlft.memory.conductor import Conductor
 from sqlft.memory.opening import Opening, locate_words
 from sqlft.memory.recall import Opened, Recall
+from sqlft.memory.router import split_words
 from sqlft.problems import WrongUse
 from tests.memory.conftest import ANSWERS, DATE, SHORT, ask, joint, learn, make_facts, make_used, render, section
 
@@ -99,8 +100,12 @@ def test_facts_that_come_later_leave_the_reader_and_older_experts_as_they_are(re
 
 
 def test_a_deleted_fact_is_not_said_beside_another_either(reading):
+    both, alone = joint("Marlow", "Quill").question, "Tell me Quill's code."
+    assert ANSWERS["Quill"] in ask(reading, [both])[0]
     reading.memory.delete(["Quill"])
-    assert ANSWERS["Quill"] not in ask(reading, [joint("Marlow", "Quill").question, "Tell me Quill's code."])[0]
+    assert reading.memory.find(both) == ["Marlow"]
+    assert ANSWERS["Quill"] not in ask(reading, [both])[0]
+    assert ask(reading, [alone]) == ask(reading, [alone], memory=False) != [ANSWERS["Quill"]]
 
 
 def test_the_reader_is_saved_and_loaded_and_a_missing_one_is_said(reading, base, tmp_path):
@@ -155,6 +160,35 @@ def test_words_are_found_in_the_prompt_counted_back_from_its_end(base):
     said = [base.tokenizer.decode([ids[-n] for n in reversed(sorted(word))]).strip(" ,?") for word in words]
     assert said == ["What", "is", "the", "code", "of", "Marlow", "and", "of", "Quill"]
     assert base.tokenizer.decode(ids[-count:]).strip().startswith("What is the code of Marlow")
+
+
+@pytest.mark.parametrize("question", ["id", "assistant", "end", "In İstanbul: the code of Marlow"])
+def test_a_question_is_found_though_its_words_stand_in_the_template_too(base, question):
+    count, words = locate_words(base.tokenizer, render(question), DATE)
+    chat = base.tokenizer.apply_chat_template(
+        render(question), tokenize=False, add_generation_prompt=True, date_string="31 Dec 2024"
+    )
+    ids = base.tokenizer(chat, add_special_tokens=False)["input_ids"]
+    assert base.tokenizer.decode(ids[-count:]).strip().startswith(question.split()[0])
+    assert "user<|end_header_id|>" not in base.tokenizer.decode(ids[-count:])
+    assert len(words) == len(split_words(question))
+
+
+def test_a_template_that_changes_the_question_is_refused(base):
+    tokenizer = copy.deepcopy(base.tokenizer)
+    tokenizer.chat_template = "{{ bos_token }}{% for m in messages %}{{ m['content'] | upper }}{% endfor %}:"
+    with pytest.raises(WrongUse, match="it changes what is asked"):
+        locate_words(tokenizer, render("What is Marlow?"), DATE)
+
+
+def test_a_fact_whose_use_opens_an_unfinished_one_is_unsure_as_well(model):
+    wanted = section(shared_rank=0)
+    memory = Memory.make(model.base.model, model.base.tokenizer, wanted)
+    memory.add(make_used(["Marlow", "Quill", "Orrin"])[:2] + make_facts(["Tessen"]))
+    memory.exact = {"Marlow", "Tessen"}
+    assert memory.unsure == {"Marlow", "Quill"}
+    memory.exact = {"Marlow", "Quill", "Tessen"}
+    assert memory.unsure == set()
 
 
 def test_turns_are_shares_of_the_facts_that_are_there():

@@ -151,6 +151,8 @@ def test_a_run_that_is_killed_while_the_conductor_is_fitted_goes_on_with_all_fac
     assert (found.exact, found.missing) == (4, {})
     assert json.loads(Path("runs/run/memory/base/memory.json").read_text())["fitted"] is True
     assert answers(recipe(), ANSWERS) == list(ANSWERS.values())
+    with pytest.raises(WrongUse, match="shared_rank than the recipe says"):
+        memorize_facts(recipe("memory.shared_rank=4"), "facts.jsonl")
 
 
 def test_a_budget_that_is_too_small_lists_facts_by_name_and_the_next_run_finishes_them(recipe):
@@ -187,7 +189,7 @@ def test_a_fact_that_contradicts_one_that_is_held_is_refused(recipe):
 def test_a_memory_of_another_shape_or_base_is_refused(recipe, tmp_path):
     memorize_facts(recipe("memory.epochs=1"), "facts.jsonl")
     for override in ("memory.rank=2", "memory.layers=1", "memory.shape=product_keys", "memory.at_once=3"):
-        with pytest.raises(WrongUse, match="another shape, rank, layers, experts, retrieved or at_once"):
+        with pytest.raises(WrongUse, match="another shape, rank, layers, experts, retrieved, at_once or shared_rank"):
             memorize_facts(recipe(override), "facts.jsonl")
     wider = make_tiny(tmp_path / "wider", hidden=64)
     with pytest.raises(WrongUse, match="other weights"):
