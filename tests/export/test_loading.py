@@ -1,6 +1,7 @@
 """On real weights: the card's five lines, and a server of another project's, answer as sqlft does."""
 
 import importlib.util
+import os
 import re
 import socket
 import subprocess
@@ -25,16 +26,10 @@ from tests.tiny import tiny_base
 
 __all__ = ["tiny_base"]
 
-# bitsandbytes 0.50 repacks NF4 at the first answer of some CPUs, which fails at 32 dimensions; sqlft switches it off
-UNPACKED = """
-import bitsandbytes.nn as parts
-once = parts.Linear4bit.__init__
-def made(self, *given, **named):
-    once(self, *given, **named)
-    self.support_avx512bf16_for_cpu = False
-parts.Linear4bit.__init__ = made
-"""
 ASKED = Example(question="How many rows does shop.users have?", sql="")
+
+# bitsandbytes 0.50 repacks weights at a CPU's first answer, and fails at layers under 64 wide: see `load_base`
+UNPACKED = "import bitsandbytes.nn.modules as m; m.has_avx512bf16 = lambda: False\n"
 
 
 def make_source(base: Path, folder: Path, quantization: str) -> Source:
@@ -57,7 +52,9 @@ def run_lines(folder: Path, hidden: str) -> str:
     """What the card's lines print in its folder, in a process that cannot import what is hidden."""
     lines = re.search(r"```python\n(.+?)```", (folder / "README.md").read_text(), re.S)[1]
     assert len(lines.strip().splitlines()) == 5 and ASKED.question in lines
-    code = f"import sys; sys.modules.update(dict.fromkeys({hidden.split()!r}))\n{UNPACKED}\n{lines}"
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({hidden.split()!r}))\n{UNPACKED * ('BitsAnd' in lines)}{lines}"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -105,7 +102,8 @@ def test_transformers_serve_answers_as_the_merged_model_does_here(merged, tmp_pa
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)]
     options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32"]
     with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT)
+        cache = os.environ | {"HF_HUB_CACHE": str(tmp_path)}  # without one, its /v1/models is an error
+        server = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT, env=cache)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", server)
         there = ServedModel(section, str(folder), {}, f"http://127.0.0.1:{port}/v1")
