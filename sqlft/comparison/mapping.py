@@ -105,18 +105,21 @@ class Search:
             fits = not tolerant or self._rows_pair(chosen, gold, prediction)
             return [chosen[i] for i in range(len(order))] if fits else None
         i = order[len(chosen)]
-        tried: list[Pair] = []
+        tried: list[tuple[Pair, list[Cell], list[type]]] = []
         for j in candidates[i]:
             pair = self.grid.tolerant(i, j) if tolerant else self.grid.exact(i, j)
-            if j in chosen.values() or (not pair.loose and pair in tried):
+            theirs = self.grid.cells(i, j)[1]
+            # columns that are equal are one choice; of two that are only near to gold's one may be wanted elsewhere
+            choice = pair, theirs, list(map(type, theirs))
+            if j in chosen.values() or (not pair.loose and choice in tried):
                 continue
-            tried.append(pair)
+            tried.append(choice)
             self.steps += 1
             if self.steps > _STEPS:
                 raise Undecided
-            ours, theirs = _refine((gold, prediction), pair)
-            if _contained(theirs, ours):
-                found = self._grow(order, candidates, {**chosen, i: j}, ours, theirs, tolerant)
+            left, right = _refine((gold, prediction), pair)
+            if _contained(right, left):
+                found = self._grow(order, candidates, {**chosen, i: j}, left, right, tolerant)
                 if found:
                     return found
         return None
