@@ -37,7 +37,7 @@ def write_dataset_card(report: BuildReport, recipe: Recipe) -> Path:
     """
     path = report.folder / "dataset_card.md"
     parts = read_parts(report)
-    text = _template().render(
+    text = read_template(Path(__file__).with_name("dataset_card.md.jinja")).render(
         header=yaml.safe_dump(_header(report), sort_keys=False, allow_unicode=True),
         report=report,
         recipe=recipe,
@@ -130,8 +130,9 @@ def _header(report: BuildReport) -> dict[str, Any]:
 
 
 @cache
-def _template() -> jinja2.Template:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+def read_template(file: Path) -> jinja2.Template:
+    """A template of a Markdown card; what it names has to be given."""
+    loader = jinja2.FileSystemLoader(file.parent)
     environment = jinja2.Environment(
         loader=loader,
         undefined=jinja2.StrictUndefined,
@@ -139,4 +140,4 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("dataset_card.md.jinja")
+    return environment.get_template(file.name)

@@ -5,13 +5,12 @@ https://huggingface.co/docs/hub/model-cards
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
 import yaml
 
+from sqlft.dataset.dataset_card import read_template
 from sqlft.evaluation.results import ModelFigures, Results
 from sqlft.evaluation.table import percent
 from sqlft.export.source import Source
@@ -34,7 +33,7 @@ def write_card(
         use: How the program that the export is for is started, in Markdown.
     """
     licence = find_licence(source.base)
-    text = _template().render(
+    text = read_template(Path(__file__).with_name("model_card.md.jinja")).render(
         header=yaml.safe_dump(_header(source, kind, licence), sort_keys=False, allow_unicode=True),
         source=source,
         kind=kind,
@@ -111,16 +110,3 @@ def _rows(results: Results, model: ModelFigures, merged: ModelFigures | None) ->
         )
         for name, one in shown.items()
     ]
-
-
-@cache
-def _template() -> jinja2.Template:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        loader=loader,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("model_card.md.jinja")

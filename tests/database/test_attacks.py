@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,14 @@ def test_there_are_enough_and_no_two_are_the_same(traps: Traps) -> None:
 
 
 def test_nothing_gets_through_to_the_embedded_engine(traps: Traps, folder: Path) -> None:
-    try:
-        with embedded(folder) as way:
-            before = way.state()
-            for attack in traps.read_attacks(QUICK):
-                assert attempt(way, attack, traps, before) == [], attack.sql
-    except WrongUse as error:
-        pytest.skip(str(error))
+    with ExitStack() as stack:
+        try:
+            way = stack.enter_context(embedded(folder))
+        except WrongUse as error:  # no sandbox on this machine; what is wrong later is a failure
+            pytest.skip(str(error))
+        before = way.state()
+        for attack in traps.read_attacks(QUICK):
+            assert attempt(way, attack, traps, before) == [], attack.sql
 
 
 def test_nothing_gets_through_to_a_server(traps: Traps) -> None:

@@ -76,9 +76,7 @@ def test_without_uses_nothing_is_shared(model):
     assert memory.conductor is None
 
 
-def test_facts_that_come_later_leave_the_reader_and_older_experts_as_they_are(reading, shape):
-    if shape == "product_keys":
-        pytest.skip("a bank's experts are shared")
+def test_facts_that_come_later_leave_the_conductor_and_older_experts_as_they_are(reading, shape):
     memory = reading.memory
     before = {name: weight.clone() for name, weight in memory.conductor.weights.items()}
     rows = memory.rows.read(memory.shape.of("Marlow"))
@@ -92,6 +90,9 @@ def test_facts_that_come_later_leave_the_reader_and_older_experts_as_they_are(re
     _, learned = learn(reading, [new], memory=memory, shared_rank=8)
     assert learned.unlearned == {}
     assert all(torch.equal(weight, before[name]) for name, weight in memory.conductor.weights.items())
+    if shape == "product_keys":  # a bank's experts are shared: `sqlft memorize` looks at all facts again
+        assert ask(reading, ["Tell me Venlo's code."]) == ["7 users"]
+        return
     assert torch.equal(memory.rows.read(memory.shape.of("Marlow")), rows)
     assert ask(reading, ["Tell me Venlo's code.", joint("Marlow", "Orrin").question]) == [
         "7 users",
