@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,16 +12,16 @@ import pytest
 import sqlft
 from sqlft.agent import open_analyst
 from sqlft.card import Column, SchemaCard, Table
-from sqlft.database import Database, Gate, open_gate
+from sqlft.database import Gate
 from sqlft.problems import SqlftError, WrongUse
-from sqlft.recipe import Limits, Recipe
+from sqlft.recipe import Recipe
 from sqlft.records import Example, write_jsonl
+from tests.few_users import DAY, gate
 from tests.openai_stub import Fault, OpenAIStub
 from tests.tiny import tiny_base
 
-__all__ = ["tiny_base"]
+__all__ = ["gate", "tiny_base"]
 
-DAY = datetime.date(2024, 12, 31)
 COUNT = "SELECT count() AS users FROM shop.users"
 SAYS = {
     "How many users?": COUNT,
@@ -45,19 +44,6 @@ def say(body: dict[str, Any]) -> str:
     if "cannot run" in turn and "land" in str(body["messages"]):
         return "SELECT count() FROM shop.users WHERE country = 'France'"
     return next(sql for question, sql in SAYS.items() if question in turn)
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    dsn = f"chdb://{tmp_path_factory.mktemp('shop')}"
-    with Database.connect(dsn) as database:
-        database.command("CREATE DATABASE shop")
-        database.command(
-            "CREATE TABLE shop.users ENGINE = MergeTree ORDER BY id AS SELECT number AS id,"
-            " ['France', 'Spain'][1 + number % 3 % 2] AS country FROM numbers(20)"
-        )
-    with open_gate(dsn, limits=Limits(seconds=20), tables=["shop.users"], date=DAY) as gate:
-        yield gate
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -14,20 +13,22 @@ from rich.console import Console
 
 import sqlft
 from sqlft.card import Column, SchemaCard, Table
-from sqlft.database import Database, Gate, open_gate
+from sqlft.database import Gate
 from sqlft.evaluation import Results, climb, ladder_table, pipeline
 from sqlft.evaluation.ladder import choose_steps
 from sqlft.problems import SqlftError, WrongUse
-from sqlft.recipe import Limits, Recipe, load_recipe
+from sqlft.recipe import Recipe, load_recipe
 from sqlft.records import Example, write_jsonl
+from tests.few_users import DAY, gate
 from tests.openai_stub import Fault, OpenAIStub
+
+__all__ = ["gate"]
 
 GOLDEN = {
     "How many users are there?": "SELECT count() FROM shop.users",
     "How many are from France?": "SELECT count() FROM shop.users WHERE country = 'France'",
     "Which ids are below 3?": "SELECT id FROM shop.users WHERE id < 3",
 }
-DAY = datetime.date(2024, 12, 31)
 
 
 def say(body: dict[str, Any]) -> str:
@@ -40,19 +41,6 @@ def say(body: dict[str, Any]) -> str:
             "country = 'France'" if "cannot run" in turns[-1] else "land = 1"
         )
     return f"SELECT id FROM shop.users WHERE id < {3 if any('below 7' in turn for turn in turns) else 4}"
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    dsn = f"chdb://{tmp_path_factory.mktemp('shop')}"
-    with Database.connect(dsn) as database:
-        database.command("CREATE DATABASE shop")
-        database.command(
-            "CREATE TABLE shop.users ENGINE = MergeTree ORDER BY id AS SELECT number AS id,"
-            " ['France', 'Spain'][1 + number % 3 % 2] AS country FROM numbers(20)"
-        )
-    with open_gate(dsn, limits=Limits(seconds=20), tables=["shop.users"], date=DAY) as gate:
-        yield gate
 
 
 @pytest.fixture
