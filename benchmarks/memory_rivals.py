@@ -237,15 +237,13 @@ class Remembered(Method):
         if not facts:
             return super().expect(row, question)
         chat = render_chat(self.suite.card, question, PROMPT)
-        opening, numbers = self.memory.place(facts, chat, base.tokenizer, PROMPT.date), self._numbers(facts)
+        opening = self.memory.place(facts, chat, base.tokenizer, PROMPT.date)
+        numbers = sorted({number for own in self.memory.experts(opening) for number in own})
         factors, place = self.memory.rows.read(numbers), {number: n for n, number in enumerate(numbers)}
         recall = self.memory.recall_from(factors, place, [opening], len(row.completion))
         with torch.inference_mode():
             logits, targets, _ = read_answers(base.model, [row], recall.beside(base.model))
         return logits[0], targets[0]
-
-    def _numbers(self, facts: Sequence[str]) -> list[int]:
-        return sorted({number for name in facts for number in self.memory.shape.of(name)})
 
     def find(self, question: str) -> list[str]:
         return self.memory.find(question)

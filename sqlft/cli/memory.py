@@ -72,6 +72,7 @@ def memorize(
     else:
         each = round(found.bytes / max(1, found.facts))
         rows = [("facts held", found.facts), ("exact", found.exact), ("new", found.new)]
+        rows += [("uses left to the model, which knows them", found.left)] if found.left else []
         times = [("epochs", found.learned.epochs), ("seconds", f"{found.learned.seconds:.1f}")]
         console.show(console.facts([*rows, *times, ("bytes a fact", each), ("folder", found.folder)]))
         print_notes([f"not recalled with margin: {name}: {why}" for name, why in found.missing.items()])

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from sqlft.agent import Agent, Bm25, EndpointWriter, LocalWriter, Nearest, Remembered, VectorSearch, Way, Writer
 from sqlft.card import SchemaCard
@@ -71,8 +71,10 @@ def climb(
         seen += [folder / "memory.json" for folder in memories]
         asked = ask_gold(gate, on, path, examples, seen, tell)
         place, notes = recipe.run_dir / "ladder" / asked.folder, [*gate.warnings]
+        with_memories = hash_memories(memories)
         if rescore:
-            predictions = _kept(place, examples)
+            predictions, before = _kept(place, examples)
+            with_memories = {key: value for key, value in before.items() if key == "memories"}
         else:
             loaded: list[LocalModel] = []
 
@@ -88,7 +90,7 @@ def climb(
         adapter_of = {step.name: folder for step in steps if "adapter" in step.step for folder in folders.values()}
         settings = read_settings(recipe, card, path, folders, gate.sandbox, limit)
         settings |= {"agent": recipe.agent.model_dump(mode="json"), "ladder": [s.model_dump() for s in steps]}
-        settings |= hash_memories(memories)
+        settings |= with_memories
         results = conclude(recipe, card, asked, answers, folders, adapter_of, notes, settings)
     results.save(place)
     return results
@@ -185,13 +187,15 @@ def _telling(tell: Progress, stage: str) -> Callable[[int, int], None]:
     return lambda done, of: tell(stage, done, of, "")
 
 
-def _kept(folder: Path, examples: Sequence[Example]) -> dict[str, list[Prediction]]:
+def _kept(folder: Path, examples: Sequence[Example]) -> tuple[dict[str, list[Prediction]], dict[str, Any]]:
+    """What was written, by step, and the settings that it was written with."""
     found = Results.load(folder)
     if [answer.id for answer in found.questions] != [example.id for example in examples]:
         why = f"it holds other questions: {len(found.questions)}, and now there are {len(examples)}"
         raise WrongUse(Problem(str(folder), "--rescore", why, "Run it without --rescore; what was written is kept."))
     fields = set(Prediction.model_fields)
-    return {
+    predictions = {
         model: [Prediction.model_validate(answer.model_dump(include=fields)) for answer in given]
         for model, given in found.answers.items()
     }
+    return predictions, found.settings

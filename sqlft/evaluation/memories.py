@@ -17,14 +17,21 @@ if TYPE_CHECKING:
     from sqlft.inference import LocalModel
 
 
-def find_memories(recipe: Recipe, adapters: Sequence[str]) -> dict[str, Path]:
-    """The run's memories, by the name of what each was made beside: the base, and the adapter where there is one.
+def find_memories(recipe: Recipe, adapters: Mapping[str, Path]) -> dict[str, Path]:
+    """The run's memories, by the name of what each was made beside: the base, and one of these adapters.
 
     Raises:
-        WrongUse: It has none.
+        WrongUse: It has none, or one that was made beside none of several adapters.
     """
-    beside = {BASE: False} | ({adapters[0]: True} if len(adapters) == 1 else {})
-    found = {own: folder for own, tuned in beside.items() if is_whole(folder := recipe.memory_dir(tuned))}
+    from sqlft.memory.store import is_beside
+
+    found = {BASE: folder} if is_whole(folder := recipe.memory_dir(False)) else {}
+    if adapters and is_whole(tuned := recipe.memory_dir(True)):
+        own = list(adapters) if len(adapters) == 1 else [name for name in adapters if is_beside(tuned, adapters[name])]
+        if not own:
+            why = "it was made beside none of " + ", ".join(adapters)
+            raise WrongUse(Problem("--memory", str(tuned), why, "Evaluate the adapter that it was made beside."))
+        found[own[0]] = tuned
     if not found:
         where = str(recipe.run_dir / "memory")
         raise WrongUse(Problem("--memory", where, "there is none", "Make one with `sqlft memorize` first."))

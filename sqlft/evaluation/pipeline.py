@@ -89,7 +89,7 @@ def evaluate_each(
     folders = name_adapters(adapters)
     if memory and recipe.evaluation.endpoint:
         raise WrongUse(Problem("--memory", "on a server", "a memory works in the local model alone", "Leave one out."))
-    memories = find_memories(recipe, list(folders)) if memory else {}
+    memories = find_memories(recipe, folders) if memory else {}
     adapter_of = folders | {with_memory(own): folders[own] for own in memories if own in folders}
     card = SchemaCard.load(recipe.schema_)
     every = []

@@ -3,15 +3,15 @@
 The router decides which facts a question opens, in training as later. Beside a fact's own phrasings its experts meet
 them shuffled, with words of other facts' phrasings between them: an expert that is only ever asked for its one fact
 need not listen to how, and so answers wordings that it was never shown. A fact with uses is asked for by its bare name,
-too, in wordings that are never those of a use.
+too, in wordings that are never those of a use; where it is used other experts work. What a memory leaves to the model
+is no lesson.
 """
 
 from __future__ import annotations
 
 import datetime
 import random
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlft.dataset.fold import fold_question
@@ -19,12 +19,7 @@ from sqlft.inference.tokens import Chat, keep_apart, tokenize_chats
 from sqlft.memory.facts import Fact, Use
 from sqlft.memory.memorize import Item
 from sqlft.memory.memory import Memory
-
-WORDINGS = (
-    "{}", "{}?", "{}, please.", "What is {}?", "Explain {}.", "Define {}.", "Tell me about {}.", "{} means what?",
-    "What is the meaning of {}?", "I want to know what {} is.", "What do you call {}?", "Describe {} to me.",
-)  # fmt: skip
-"""Ways to ask for a fact by its name alone: one with uses has to tell them from questions that want it in a query."""
+from sqlft.memory.purpose import WORDINGS, name_in
 
 Render = Callable[[str], Chat]
 """The chat in which a question is asked, without an answer."""
@@ -57,32 +52,31 @@ def make_lessons(
         WrongUse: Questions that do not fit into the context, all at once.
     """
     rng = random.Random(seed)
-    asked = [(fact.id, use, memory.find(use.question)) for fact in facts for use in fact.asked]
+    asked: list[tuple[str, Use, list[str], bool | None]] = []
+    for fact in facts:
+        found = [(use, memory.find(use.question)) for use in fact.asked]
+        left = fact.uses if fact.id in memory.left else []
+        asked += [(fact.id, use, own, None) for use, own in found if fact.id in own or use not in left]
     every, taken = (
         [fact.phrasings for fact in memory.facts.values()],
-        {fold_question(use.question) for _, use, _ in asked},
+        {fold_question(use.question) for _, use, *_ in asked},
     )
     for fact in facts:
         for _ in range(variants):
             words = [*rng.choice(fact.phrasings).split(), *rng.choice(rng.choice(every)).split()]
             words = [word for word in words if rng.random() < 0.7] or words
             rng.shuffle(words)
-            asked.append((fact.id, Use(question=" ".join(words), answer=fact.answer), [fact.id]))
+            asked.append((fact.id, Use(question=" ".join(words), answer=fact.answer), [fact.id], False))
         for wording in rng.sample(WORDINGS, min(2 * variants, len(WORDINGS))) if fact.uses else []:
-            question = wording.format(_name(rng.choice(fact.phrasings), memory.router.cores[fact.id]))
+            question = wording.format(name_in(rng.choice(fact.phrasings), memory.router.cores[fact.id]))
             if fold_question(question) not in taken:
-                asked.append((fact.id, Use(question=question, answer=fact.answer), [fact.id]))
-    chats = [[*render(use.question), {"role": "assistant", "content": use.answer}] for _, use, _ in asked]
-    names = [f"of fact {name}, {use.question[:60]!r}" for name, use, _ in asked]
+                asked.append((fact.id, Use(question=question, answer=fact.answer), [fact.id], False))
+    chats = [[*render(use.question), {"role": "assistant", "content": use.answer}] for _, use, *_ in asked]
+    names = [f"of fact {name}, {use.question[:60]!r}" for name, use, *_ in asked]
     rows = tokenize_chats(tokenizer, chats, names, date, context)
     places = [
-        memory.place(opened, chat[:-1], tokenizer, date) for (_, _, opened), chat in zip(asked, chats, strict=True)
+        memory.place(opened, chat[:-1], tokenizer, date, used)
+        for (_, _, opened, used), chat in zip(asked, chats, strict=True)
     ]
     apart = [keep_apart(row, opening.question) for row, opening in zip(rows, places, strict=True)]
-    return [Item(name, row, opening) for (name, _, _), row, opening in zip(asked, apart, places, strict=True)]
-
-
-def _name(phrasing: str, core: Iterable[str]) -> str:
-    """What of a phrasing stands from the first to the last word by which its fact is known."""
-    spans = [word.span() for word in re.finditer(r"\w+", phrasing) if word.group().lower() in core]
-    return phrasing[spans[0][0] : spans[-1][1]] if spans else phrasing
+    return [Item(name, row, opening) for (name, *_), row, opening in zip(asked, apart, places, strict=True)]

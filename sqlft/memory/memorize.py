@@ -25,7 +25,10 @@ from sqlft.recipe import Memory as Section
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 CONDUCTOR_RATE = 3e-3
 FITTED = 0.9
-"""Share of exact questions from which the conductor is frozen; after half of the epochs it is in any case."""
+"""Share of exact questions, of those that use facts, from which the conductor is frozen; it is after half of the epochs
+in any case."""
+KNOWN = 0.5
+"""Share of a fact's uses from which they are left to a model that writes them word for word by itself."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def memorize(
                 break
         lesson.go_through([lesson.left[n] for n in torch.randperm(len(lesson.left), generator=shuffle).tolist()])
         epoch += 1
-        if lesson.exact >= FITTED * len(lesson.items) or 2 * epoch >= section.epochs:
+        if lesson.used_right >= FITTED or 2 * epoch >= section.epochs:
             lesson.freeze_conductor()
         lesson.write(unopened)
         tell(epoch, lesson.exact, len(items))
@@ -124,6 +127,25 @@ def memorize(
     return Learned(unlearned, unopened, epoch, time.perf_counter() - began)
 
 
+def find_known(model: Any, items: Sequence[Item], batch_size: int) -> set[str]:
+    """Facts at least half of whose uses the model writes word for word without them: experts could only disturb it.
+
+    Args:
+        model: As for `memorize`.
+        items: Of these those in which facts are used are looked at.
+        batch_size: Of reading them.
+    """
+    using = sorted((item for item in items if item.opening.used), key=lambda item: len(item.row))
+    prefix, right = read_shared(model, [item.row for item in using]), dict[str, list[bool]]()
+    with torch.no_grad():
+        for start in range(0, len(using), batch_size):
+            batch = using[start : start + batch_size]
+            logits, targets, real = read_answers(model, [item.row for item in batch], prefix=prefix)
+            for item, found in zip(batch, ((logits.argmax(-1) == targets) | ~real).all(1).tolist(), strict=True):
+                right.setdefault(item.fact, []).append(found)
+    return {name for name, own in right.items() if sum(own) >= KNOWN * len(own)}
+
+
 class _Lesson:
     """Items, the experts that they open, and how sure the model is of each of them.
 
@@ -133,18 +155,21 @@ class _Lesson:
 
     def __init__(self, model: Any, memory: Memory, items: Sequence[Item], section: Section) -> None:
         self.items, self._model, self._memory, self._section = items, model, memory, section
-        own = [[n for name in item.opening.facts for n in memory.shape.of(name)] for item in items]
+        own = [[n for numbers in memory.experts(item.opening) for n in numbers] for item in items]
         device = next(model.parameters()).device
         self._adam = _Adam(memory, sorted({n for numbers in own for n in numbers}), section.learning_rate, device)
         self._places = [{self._adam.place[number] for number in numbers} for numbers in own]
         # experts that only other facts have, which a use opens too, stay as they are: nobody looks at those facts again
-        learning = {number for item in items for number in memory.shape.of(item.fact)}
+        learning = {
+            number for item in items for number in memory.experts(Opening([item.fact], used=item.opening.used))[0]
+        }
         held = [number not in learning for number in self._adam.place]
         self._held = torch.tensor(held, device=device)[:, None, None, None, None]
         self.sure, self._seen = dict.fromkeys(range(len(items)), 0.0), set[int]()
         self._prefix = read_shared(model, [item.row for item in items])
         self._fitting: list[Tensor] = []
-        if memory.conductor and not memory.conductor.fitted:
+        self._using = {n for n, item in enumerate(items) if item.opening.used}
+        if self._using and memory.conductor and not memory.conductor.fitted:
             memory.conductor = memory.conductor.to(device)
             self._fitting = [weight.requires_grad_() for weight in memory.conductor.weights.values()]
             self._optimizer = torch.optim.AdamW(self._fitting, CONDUCTOR_RATE, weight_decay=0.0)
@@ -157,10 +182,15 @@ class _Lesson:
     def exact(self) -> int:
         return len(self.items) - len(self.left)
 
+    @property
+    def used_right(self) -> float:
+        """Share of the items in which facts are used that are exact; 1 where there is none."""
+        return 1 - len(self._using & {*self.left}) / max(1, len(self._using))
+
     def freeze_conductor(self) -> None:
         for weight in self._fitting:
             weight.requires_grad_(False)
-        if self._memory.conductor and self.items:
+        if self._memory.conductor and self._using:
             self._memory.conductor.fitted = True
         self._fitting = []
 
@@ -177,8 +207,8 @@ class _Lesson:
             if self._fitting:
                 self._optimizer.step()
                 self._optimizer.zero_grad()
-        everything = range(len(self.items))
-        stale = everything if self._fitting else [n for n in everything if moved & self._places[n]]
+        conducted = self._using if self._fitting and self._using & {*order} else set[int]()
+        stale = [n for n in range(len(self.items)) if n in conducted or moved & self._places[n]]
         self._seen -= {*stale}
         trained = {*order}
         self.look([n for n in stale if n not in trained or self.sure[n] >= self._section.margin])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,9 @@ from sqlft.memory.bank import Own, ProductKeys, Rows, Shape, fact_key, name_laye
 from sqlft.memory.conductor import Conductor
 from sqlft.memory.facts import Fact
 from sqlft.memory.opening import Opening, locate_words, place_names
+from sqlft.memory.purpose import WORDINGS, Purpose, name_in
 from sqlft.memory.recall import Opened, Recall
-from sqlft.memory.router import Router, make_embed
+from sqlft.memory.router import Router, make_embed, split_words
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Memory as Section
 
@@ -34,6 +35,8 @@ class Memory:
         exact: Ids of the facts that were recalled without error, with margin, when they were last looked at.
         conductor: What all facts share; None as long as none of them has uses.
         shared_rank: Of the conductor that is made then; 0: none is.
+        left: Ids of facts whose uses are left to the model, which writes them right by itself: only questions that ask
+            for them open them.
     """
 
     facts: dict[str, Fact]
@@ -45,6 +48,7 @@ class Memory:
     exact: set[str] = field(default_factory=set)
     conductor: Conductor | None = None
     shared_rank: int = 0
+    left: set[str] = field(default_factory=set)
 
     @classmethod
     def make(cls, model: Any, tokenizer: Any, section: Section) -> Memory:
@@ -86,8 +90,11 @@ class Memory:
             self.router.fit(phrasings, others)
         cores = {fact.id: self.router.cores[fact.id] for fact in facts}
         embed = self.router.embed
-        self.shape.add({name: fact_key({word: embed(word) for word in core}, core) for name, core in cores.items()})
+        keys = {name: fact_key({word: embed(word) for word in core}, core) for name, core in cores.items()}
+        self.shape.add(keys | {_used(fact.id): keys[fact.id].flip(0) for fact in facts if fact.uses})
         self.facts |= {fact.id: fact for fact in facts}
+        if not self.router.purpose.odds:
+            self.router.purpose = self._fit_purpose(others)
         if self.conductor is None and self.shared_rank and any(fact.uses for fact in facts):
             layers, _, _, width = self.rows.shape
             self.conductor = Conductor.make(layers, self.shared_rank, width)
@@ -95,8 +102,9 @@ class Memory:
 
     @property
     def fitting(self) -> bool:
-        """Whether the conductor is trained with the facts' next lessons, all of which it moves."""
-        return self.conductor is not None and not self.conductor.fitted
+        """Whether the conductor is trained with the next lessons in which facts are used, all of which it moves."""
+        using = any(fact.uses and name not in self.left for name, fact in self.facts.items())
+        return using and self.conductor is not None and not self.conductor.fitted
 
     def delete(self, names: Sequence[str]) -> None:
         """Forgets facts, and all that only they had.
@@ -110,11 +118,16 @@ class Memory:
         if not names:
             return
         before = self._openings()
-        self.rows.drop(self.shape.drop(names))
+        self.rows.drop(self.shape.drop([*names, *(_used(name) for name in names if self.facts[name].uses)]))
         self.router.drop(names)
         self.facts = {name: fact for name, fact in self.facts.items() if name not in names}
         self.exact -= set(names)
+        self.left -= set(names)
         self._look_again(before)
+
+    def leave(self, names: Collection[str]) -> None:
+        """Leaves the uses of these facts to the model."""
+        self.left |= set(names)
 
     @property
     def unsure(self) -> set[str]:
@@ -134,7 +147,29 @@ class Memory:
 
     def find(self, question: str) -> list[str]:
         """The facts that a question opens; an empty list where memory stays out of it."""
-        return self.router.find(question, self.most)
+        found = self.router.find(question, len(self.facts))
+        if self.left & {*found} and self._is_use(question, found):
+            found = [name for name in found if name not in self.left]
+        return found[: self.most]
+
+    def _is_use(self, question: str, facts: Sequence[str]) -> bool:
+        """Whether it wants these facts inside another answer; of those without uses nothing is known."""
+        using = [name for name in facts if self.facts[name].uses]
+        return bool(using) and self.router.purpose.is_use(self._around(question, facts))
+
+    def _around(self, question: str, facts: Sequence[str]) -> set[str]:
+        """The words of a question that do not name these facts."""
+        return {*split_words(question)} - {word for name in facts for word in self.router.cores[name]}
+
+    def _fit_purpose(self, others: Sequence[str]) -> Purpose:
+        using = [fact for fact in self.facts.values() if fact.uses]
+        asked, used = list[set[str]](), [{*split_words(other)} for other in others]
+        for fact in using:
+            name = name_in(fact.phrasings[0], self.router.cores[fact.id])
+            every = [*fact.phrasings, *(wording.format(name) for wording in WORDINGS)]
+            asked += [self._around(text, [fact.id]) for text in every]
+            used += [self._around(use.question, [fact.id]) for use in fact.uses]
+        return Purpose.fit(asked, used)
 
     def open(self, chats: Sequence[Chat], tokenizer: Any, date: datetime.date) -> list[Opening]:
         """What each chat's last turn opens; no facts where memory stays out of it.
@@ -146,16 +181,33 @@ class Memory:
         """
         return [self.place(self.find(chat[-1]["content"]), chat, tokenizer, date) for chat in chats]
 
-    def place(self, facts: list[str], chat: Chat, tokenizer: Any, date: datetime.date) -> Opening:
-        """Where in a chat's prompt the question stands that opened these facts, and what names each of them."""
-        if not facts or not self.conductor:
-            return Opening(facts)
+    def place(
+        self, facts: list[str], chat: Chat, tokenizer: Any, date: datetime.date, used: bool | None = None
+    ) -> Opening:
+        """Where in a chat's prompt the question stands that opened these facts, and what names each of them.
+
+        Args:
+            facts: See `find`.
+            chat: Ends with the question.
+            tokenizer: The base's.
+            date: The chat template's.
+            used: Whether it uses the facts; None where its words say so.
+        """
+        question = chat[-1]["content"].strip()
+        used = self._is_use(question, facts) if used is None else used
+        if not self.conductor or not (used or len(facts) > 1):
+            return Opening(facts, used=used)
         count, words = locate_words(tokenizer, chat, date)
-        return Opening(facts, count, place_names(words, self.router.places(chat[-1]["content"].strip(), facts)))
+        return Opening(facts, count, place_names(words, self.router.places(question, facts)), used)
+
+    def experts(self, opening: Opening) -> list[list[int]]:
+        """The numbers of each opened fact's experts: others where it is used than where it is asked for."""
+        using = [opening.used and bool(self.facts[name].uses) for name in opening.facts]
+        return [self.shape.of(_used(name) if use else name) for name, use in zip(opening.facts, using, strict=True)]
 
     def recall(self, opened: Sequence[Opening], device: Any = "cpu") -> Recall | None:
         """The experts for a batch whose rows opened these facts; None where no row opened any. See `Recall`."""
-        every = sorted({number for opening in opened for name in opening.facts for number in self.shape.of(name)})
+        every = sorted({number for opening in opened for own in self.experts(opening) for number in own})
         if not every:
             return None
         place = {number: n for n, number in enumerate(every)}
@@ -165,11 +217,14 @@ class Memory:
         self, factors: Tensor, place: Mapping[int, int], opened: Sequence[Opening], answers: int = 1
     ) -> Recall:
         """`recall` by experts that are given, and where each number stands among them; see `Recall` for `answers`."""
-        rows = [
-            Opened([[place[number] for number in self.shape.of(name)] for name in one.facts], one.question, one.names)
-            if one.facts
-            else None
-            for one in opened
-        ]
+        rows = []
+        for one in opened:
+            experts = [[place[number] for number in own] for own in self.experts(one)]
+            rows.append(Opened(experts, one.question, one.names, one.used) if experts else None)
         conductor = self.conductor.to(factors.device) if self.conductor else None
         return Recall(factors, rows, self.layers, conductor, answers)
+
+
+def _used(name: str) -> str:
+    """What the experts of a fact are called that work where it is used."""
+    return f"{name}\n(used)"

@@ -25,11 +25,13 @@ class Opening:
         facts: Their ids, the surest first.
         question: Tokens from the question's first one to the prompt's end.
         names: For each fact the tokens of the words that name it.
+        used: Whether the question wants the facts inside another answer, and not by themselves.
     """
 
     facts: list[str]
     question: int = 1
     names: list[list[int]] | None = None
+    used: bool = False
 
 
 def locate_words(tokenizer: Any, chat: Chat, date: datetime.date) -> tuple[int, list[list[int]]]:

@@ -21,19 +21,21 @@ class Opened:
         experts: Places of its experts among `Recall`'s factors, of each fact.
         question: See `sqlft.memory.opening.Opening`.
         names: As there.
+        used: As there.
     """
 
     experts: list[list[int]]
     question: int = 1
     names: list[list[int]] | None = None
+    used: bool = False
 
 
 class Recall:
     """The experts of a batch's rows.
 
     A row without any goes through the model as if this were not there: its numbers are not touched, not even by adding
-    zero. Experts work from a prompt's last token on, and the conductor from the question's first: what was read of the
-    schema is the same with and without them, and serves both.
+    zero. Experts work from a prompt's last token on, and the conductor from the question's first, where facts are used:
+    what was read of the schema is the same with and without them, and serves both.
 
     Args:
         factors: (experts, layers, 2, rank, width).
@@ -70,6 +72,7 @@ class Recall:
         self._whose = torch.tensor(whose, device=device).repeat_interleave(factors.shape[3], -1)
         self._there = torch.tensor([[n < len(row.experts) for n in range(facts)] for row in opened], device=device)
         self._names = [row.names or [] for row in opened]
+        self._used = torch.tensor([row.used for row in opened], device=device)
         self._keys: dict[int, Tensor] = {}
 
     def take(self, rows: Tensor) -> None:
@@ -80,7 +83,7 @@ class Recall:
         self._open, kept = (found >= 0).nonzero()[:, 0], found[found >= 0]
         self._rows = len(rows)
         self._down, self._up = self._down[:, kept], self._up[:, kept]
-        self._whose, self._there = self._whose[kept], self._there[kept]
+        self._whose, self._there, self._used = self._whose[kept], self._there[kept], self._used[kept]
         self._keys = {layer: keys[kept] for layer, keys in self._keys.items()}
 
     @contextlib.contextmanager
@@ -109,7 +112,7 @@ class Recall:
         return add
 
     def _delta(self, place: int, hidden: Tensor, before: int, first: bool) -> Tensor:
-        """What is added: the experts' after `before` tokens, the conductor's from the question on."""
+        """What is added: the experts' after `before` tokens, and to uses the conductor's from the question on."""
         answer = hidden[:, before:]
         inner = answer @ self._down[place].mT
         if self._shared and self._conductor:
@@ -118,9 +121,9 @@ class Recall:
             turns = self._conductor.turns(place, answer, self._keys[place], self._there)
             inner = inner * turns.gather(-1, self._whose[:, None].expand(-1, answer.shape[1], -1))
         own = inner @ self._up[place]
-        if not self._conductor:
+        if not self._conductor or not self._used.any():
             return torch.cat([torch.zeros_like(hidden[:, :before]), own], 1)
-        read = self._conductor.update(place, hidden)
+        read = self._conductor.update(place, hidden) * self._used[:, None, None]
         if before:
             at = torch.arange(hidden.shape[1], device=hidden.device) - (hidden.shape[1] - self._answers + 1)
             since = torch.tensor(self._questions, device=hidden.device)

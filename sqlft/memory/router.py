@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sqlft.memory.purpose import Purpose
+
 DIMENSIONS = 128
 SAMPLE = 8192
 SAME = 0.8
@@ -71,6 +73,7 @@ class Router:
         threshold: Share of a fact's weight that a question must have.
         rarity: Weight of each word that was seen when it was fitted; the greatest for any other.
         cores: Of each fact, by its id: the words that it is known by, with their weights.
+        purpose: Tells questions that ask for a fact from those that use it.
     """
 
     embed: Embed
@@ -78,6 +81,7 @@ class Router:
     rarity: dict[str, float] = field(default_factory=dict)
     rarest: float = 1.0
     cores: dict[str, dict[str, float]] = field(default_factory=dict)
+    purpose: Purpose = field(default_factory=Purpose)
 
     def fit(self, phrasings: dict[str, list[str]], others: Sequence[str] = ()) -> None:
         """The first phase: which words are rare, by what each fact is known, and how much of it a question must have.

@@ -15,7 +15,7 @@ from sqlft.memory.bank import ProductKeys
 from sqlft.memory.derive import derive_facts
 from sqlft.memory.facts import Fact, check_facts, read_facts, refuse_leaks
 from sqlft.memory.lessons import make_lessons
-from sqlft.memory.memorize import Learned, memorize
+from sqlft.memory.memorize import Item, Learned, find_known, memorize
 from sqlft.memory.memory import Memory
 from sqlft.memory.store import load_memory, save_memory
 from sqlft.problems import Problem, SqlftError, WrongUse
@@ -39,6 +39,7 @@ class Memorized:
         facts: How many it holds.
         exact: How many of those are recalled without error, with margin.
         new: How many were not there before, or were not exact.
+        left: Of how many the uses are left to the model, which writes them right by itself.
         bytes: Of the folder.
         learned: What training came to.
     """
@@ -47,6 +48,7 @@ class Memorized:
     facts: int
     exact: int
     new: int
+    left: int
     bytes: int
     learned: Learned
 
@@ -58,7 +60,7 @@ class Memorized:
         return {name: f"the least sure token of an answer has {sure:.2f}" for name, sure in unsure} | why
 
     def to_json(self) -> dict[str, Any]:
-        found = {name: getattr(self, name) for name in ("facts", "exact", "new", "bytes")}
+        found = {name: getattr(self, name) for name in ("facts", "exact", "new", "left", "bytes")}
         times = {"epochs": self.learned.epochs, "seconds": self.learned.seconds}
         return {"folder": str(self.folder), **found, **times, "missing": self.missing}
 
@@ -103,16 +105,20 @@ def memorize_facts(
         return _summary(memory, folder, 0, Learned({}, [], 0, 0.0))
     # what a bank shares may move under the facts that were there, and so may the conductor: they are mended, too
     moving = recipe.memory.shape == "product_keys" or memory.fitting
-    lessons = make_lessons(
-        memory,
-        list(memory.facts.values()) if moving else new,
-        model.base.tokenizer,
-        lambda question: render_chat(card, question, recipe.prompt),
-        recipe.prompt.date,
-        model.context,
-        variants=recipe.memory.variants,
-        seed=recipe.seed,
-    )
+
+    def teach() -> list[Item]:
+        return make_lessons(
+            memory,
+            list(memory.facts.values()) if moving else new,
+            model.base.tokenizer,
+            lambda question: render_chat(card, question, recipe.prompt),
+            recipe.prompt.date,
+            model.context,
+            variants=recipe.memory.variants,
+            seed=recipe.seed,
+        )
+
+    lessons = teach()
     saved = time.monotonic()
 
     def keep() -> None:
@@ -122,6 +128,11 @@ def memorize_facts(
             saved = time.monotonic()
 
     with model.switched(name) as active:
+        fresh = {fact.id for fact in new}
+        known = find_known(active, [lesson for lesson in lessons if lesson.fact in fresh], recipe.memory.batch_size)
+        if known:
+            memory.leave(known)
+            lessons = teach()
         learned = memorize(
             active,
             memory,
@@ -163,7 +174,7 @@ def write_facts(recipe: Recipe, out: Path) -> list[Fact]:
 
 def _summary(memory: Memory, folder: Path, new: int, learned: Learned) -> Memorized:
     size = sum(file.stat().st_size for file in folder.iterdir())
-    return Memorized(folder, len(memory.facts), len(memory.exact), new, size, learned)
+    return Memorized(folder, len(memory.facts), len(memory.exact), new, len(memory.left), size, learned)
 
 
 def _load(recipe: Recipe, adapter: Path | None) -> LocalModel:

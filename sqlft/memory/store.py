@@ -25,6 +25,7 @@ from sqlft.memory.bank import Own, ProductKeys, Rows, Shape
 from sqlft.memory.conductor import Conductor
 from sqlft.memory.facts import Fact
 from sqlft.memory.memory import Memory
+from sqlft.memory.purpose import Purpose
 from sqlft.memory.router import Router, make_embed
 from sqlft.problems import Problem, WrongUse
 
@@ -34,7 +35,7 @@ CHUNK = 4096
 class _Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     base: str
     base_sha256: str
     quantization: str
@@ -54,7 +55,10 @@ class _Manifest(BaseModel):
     rarest: float
     rarity: dict[str, float]
     cores: dict[str, dict[str, float]]
+    odds: dict[str, float] = {}
+    border: float = -math.inf
     exact: list[str]
+    left: list[str] = []
     facts: list[Fact]
 
 
@@ -93,7 +97,10 @@ def save_memory(memory: Memory, model: LocalModel, folder: Path, adapter: str | 
         rarest=memory.router.rarest,
         rarity=memory.router.rarity,
         cores=memory.router.cores,
+        odds=memory.router.purpose.odds,
+        border=memory.router.purpose.border,
         exact=sorted(memory.exact),
+        left=sorted(memory.left),
         facts=list(memory.facts.values()),
     )
     partial = folder / "memory.json.partial"
@@ -135,11 +142,13 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
         taken = {name: numbers for name, numbers in manifest.taken.items() if isinstance(numbers, list)}
         shape = ProductKeys(manifest.side, manifest.retrieved, taken=taken)
     embed = make_embed(model.base.model, model.base.tokenizer)
-    router = Router(embed, manifest.threshold, manifest.rarity, manifest.rarest, manifest.cores)
+    purpose = Purpose(manifest.odds, manifest.border)
+    router = Router(embed, manifest.threshold, manifest.rarity, manifest.rarest, manifest.cores, purpose)
     rows = map_rows(manifest.row, folder / manifest.experts)
     facts = {fact.id: fact for fact in manifest.facts}
     conductor = _load_conductor(folder / manifest.conductor, manifest.fitted) if manifest.conductor else None
     model.memory = Memory(facts, router, shape, rows, manifest.layers, manifest.most, set(manifest.exact), conductor)
+    model.memory.left = set(manifest.left)
     model.beside = own[manifest.adapter_sha256]
     return model.memory
 
@@ -152,6 +161,15 @@ def list_facts(folder: Path) -> tuple[list[Fact], set[str]]:
     """
     manifest = _read_manifest(folder)
     return manifest.facts, set(manifest.exact)
+
+
+def is_beside(folder: Path, adapter: Path) -> bool:
+    """Whether the memory in a folder was made beside this adapter.
+
+    Raises:
+        WrongUse: There is no memory, or it is broken.
+    """
+    return _read_manifest(folder).adapter_sha256 == _hash_adapter(adapter)
 
 
 def _read_manifest(folder: Path) -> _Manifest:

@@ -13,6 +13,7 @@ from sqlft.problems import WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example
 from tests.evaluation.made import question
+from tests.inference.test_local import make_adapter
 from tests.tiny import tiny_base
 
 __all__ = ["tiny_base"]
@@ -74,13 +75,17 @@ def test_a_model_with_a_memory_is_asked_beside_itself_and_says_what_was_opened(
     monkeypatch.chdir(tmp_path)
     model = load_model(recipe, {"a": adapter}, lambda *_: None)
     with pytest.raises(WrongUse, match=r"runs/tiny/memory: there is none.*sqlft memorize"):
-        find_memories(recipe, ["a"])
+        find_memories(recipe, {"a": adapter})
     for tuned in (False, True):
         memory = Memory.make(model.base.model, model.base.tokenizer, recipe.memory)
         memory.add([Fact(id="spain", answer="ES", phrasings=["How many users are there in Spain?", "Count Spain."])])
         save_memory(memory, model, recipe.memory_dir(tuned), "a" if tuned else None)
-    memories = find_memories(recipe, ["a"])
-    assert list(memories) == ["base", "a"] and list(find_memories(recipe, ["a", "b"])) == ["base"]
+    memories = find_memories(recipe, {"a": adapter})
+    other = make_adapter(Path(recipe.base), tmp_path / "other", seed=7)
+    assert list(memories) == ["base", "a"] == list(find_memories(recipe, {"b": other, "a": adapter}))
+    assert list(find_memories(recipe, {})) == ["base"]
+    with pytest.raises(WrongUse, match="made beside none of b, c"):
+        find_memories(recipe, {"b": other, "c": other})
     stages: list[str] = []
 
     def advance(name: str) -> Callable[[int], None]:

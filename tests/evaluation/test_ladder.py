@@ -128,7 +128,10 @@ def test_verdicts_are_made_anew_without_asking_anybody(recipe: Recipe, stub: Ope
     golden = [Example(question=q, sql=s) for q, s in GOLDEN.items()]
     golden[2].sql = "SELECT id FROM shop.users WHERE id < 4"  # what was right is mended
     write_jsonl(recipe.golden, golden)
+    first.settings["memories"] = {"then": "0123"}  # and not the one that there is now
+    first.save(first.folder)
     again = climb(recipe, rescore=True)
+    assert again.settings["memories"] == {"then": "0123"}
     assert len(stub.requests) == calls
     assert [step.strict.k for step in again.models] == [2, 3, 1, 2]
     assert [step.attempts for step in again.models] == [step.attempts for step in first.models]
