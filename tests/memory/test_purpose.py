@@ -85,6 +85,8 @@ def test_what_is_left_to_the_model_opens_nothing_where_it_is_used(memory, base):
     marlow = [fact for fact in memory.facts.values() if fact.id == "Marlow"]
     lessons = make_lessons(memory, marlow, base.tokenizer, render, DATE, 1024)
     assert lessons and not any(lesson.opening.used for lesson in lessons)
+    for bare in ("Code of Marlow", "Code of Marlow, Quill"):  # says nothing but names, which a query may be about
+        assert "Marlow" not in memory.find(bare)
     memory.leave(["Quill"])
     assert memory.find(JOINT) == []
     memory.delete(["Marlow"])
