@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sqlft.dataset.harvest import ImportReport, LogFilter
     from sqlft.dataset.written import Confirm, Estimate
     from sqlft.evaluation import Results
-    from sqlft.memory import Fact
     from sqlft.memory.stage import Memorized
+    from sqlft.memory.store import Held
     from sqlft.model import SqlModel
     from sqlft.planning import Plan
     from sqlft.progress import Stages
@@ -191,10 +191,8 @@ def memorize(
         return memorize_facts(_recipe(recipe, overrides), facts, _adapter(adapter), stages)
 
 
-def held_facts(
-    recipe: Recipe, adapter: Path | str | None = None, *, delete: Sequence[str] = ()
-) -> list[tuple[Fact, bool]]:
-    """The facts that a run's memory holds, and whether each is recalled exactly, after some were taken out.
+def held_facts(recipe: Recipe, adapter: Path | str | None = None, *, delete: Sequence[str] = ()) -> list[Held]:
+    """The facts that a run's memory holds, after some were taken out.
 
     Raises:
         WrongUse: There is no memory, or no such fact in it.
@@ -205,8 +203,7 @@ def held_facts(
     beside = _adapter(adapter)
     if delete:
         delete_facts(recipe, delete, beside)
-    held, exact = list_facts(recipe.memory_dir(bool(beside)))
-    return [(fact, fact.id in exact) for fact in held]
+    return list_facts(recipe.memory_dir(bool(beside)))
 
 
 def evaluate(

@@ -62,10 +62,9 @@ def memorize(
     if file is None:
         held = sqlft.held_facts(parsed, adapter, delete=delete or [])
         if as_json:
-            return print_json([{**fact.model_dump(), "exact": exact} for fact, exact in held])
-        return console.show(
-            console.facts((fact.id, fact.answer if exact else f"{fact.answer} (not exact)") for fact, exact in held)
-        )
+            return print_json([{**one.fact.model_dump(), "exact": one.exact, "left": one.left} for one in held])
+        marks = {one.fact.id: [" (not exact)"] * (not one.exact) + [" (uses: the model's)"] * one.left for one in held}
+        return console.show(console.facts((one.fact.id, one.fact.answer + "".join(marks[one.fact.id])) for one in held))
     found = sqlft.memorize(parsed, file, adapter)
     if as_json:
         print_json(found.to_json())

@@ -96,7 +96,7 @@ def _seen(file: Path) -> list[Example]:
         return read_examples(file)
     from sqlft.memory.store import list_facts
 
-    asked = (use for fact in list_facts(file.parent)[0] for use in fact.asked)
+    asked = (use for held in list_facts(file.parent) for use in held.fact.asked)
     return [Example(question=use.question, sql=use.answer) for use in asked]
 
 

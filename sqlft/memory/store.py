@@ -11,7 +11,7 @@ import math
 import os
 import uuid
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -153,14 +153,23 @@ def load_memory(model: LocalModel, folder: Path | str) -> Memory:
     return model.memory
 
 
-def list_facts(folder: Path) -> tuple[list[Fact], set[str]]:
-    """The facts that the memory in a folder holds, and the ids of those that are exact; loads no model.
+class Held(NamedTuple):
+    """A fact in a memory: whether it is recalled without error, and whether its uses are left to the model."""
+
+    fact: Fact
+    exact: bool
+    left: bool
+
+
+def list_facts(folder: Path) -> list[Held]:
+    """The facts that the memory in a folder holds; loads no model.
 
     Raises:
         WrongUse: There is no memory, or it is broken.
     """
     manifest = _read_manifest(folder)
-    return manifest.facts, set(manifest.exact)
+    exact, left = set(manifest.exact), set(manifest.left)
+    return [Held(fact, fact.id in exact, fact.id in left) for fact in manifest.facts]
 
 
 def is_beside(folder: Path, adapter: Path) -> bool:

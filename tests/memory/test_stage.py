@@ -120,13 +120,13 @@ def test_a_killed_run_goes_on_and_loses_no_finished_fact(recipe, monkeypatch):
         """As a kill would, in the epoch after the one in which a first fact is finished and saved."""
         if name == "questions recalled":
             file = Path("runs/run/memory/base")
-            if epochs and list_facts(file)[1]:
+            if epochs and any(one.exact for one in list_facts(file)):
                 raise KeyboardInterrupt
             epochs.append(done)
 
     with pytest.raises(KeyboardInterrupt):
         memorize_facts(recipe(), "facts.jsonl", progress=stop)
-    finished = sorted(list_facts(Path("runs/run/memory/base"))[1])
+    finished = sorted(one.fact.id for one in list_facts(Path("runs/run/memory/base")) if one.exact)
     assert 0 < len(finished) < 4
     before = rows(recipe(), finished)
     found = memorize_facts(recipe(), "facts.jsonl")
@@ -207,8 +207,8 @@ def test_a_memory_beside_an_adapter_has_a_folder_of_its_own(recipe, sharp, tmp_p
 def test_facts_are_listed_and_deleted_through_the_api(recipe):
     memorize_facts(recipe(), "facts.jsonl")
     held = sqlft.held_facts(recipe())
-    assert {fact.id: exact for fact, exact in held} == dict.fromkeys(ANSWERS, True)
-    assert [fact.id for fact, _ in sqlft.held_facts(recipe(), delete=["Quill"])] == ["Marlow", "Tessen", "Orrin"]
+    assert {one.fact.id: one[1:] for one in held} == dict.fromkeys(ANSWERS, (True, False))
+    assert [one.fact.id for one in sqlft.held_facts(recipe(), delete=["Quill"])] == ["Marlow", "Tessen", "Orrin"]
     assert answers(recipe(), ["Quill", "Marlow"])[0] != ANSWERS["Quill"]
     said = sqlft.load(recipe(), memory=True).predict("Tell me Marlow's code.")
     assert (said.text, said.facts) == (ANSWERS["Marlow"], ["Marlow"])
@@ -227,3 +227,15 @@ def test_facts_of_the_card_are_written_and_read_back(recipe):
     found = write_facts(recipe(), Path("derived.jsonl"))
     assert [fact.id for fact in found] == ["column shop.users age"]
     assert memorize_facts(recipe(), "derived.jsonl").missing == {}
+
+
+def test_what_the_model_uses_right_is_left_to_it_and_said(recipe, monkeypatch):
+    monkeypatch.setattr(stage, "find_known", lambda _model, items, _size: {i.fact for i in items} & {"Marlow", "Orrin"})
+    write_jsonl(Path("facts.jsonl"), make_used())
+    found = memorize_facts(recipe("memory.variants=0"), "facts.jsonl")
+    assert (found.left, found.to_json()["left"], found.missing) == (2, 2, {})
+    held = {one.fact.id: one.left for one in list_facts(Path("runs/run/memory/base"))}
+    assert held == {"Marlow": True, "Quill": False, "Tessen": False, "Orrin": True}
+    monkeypatch.setattr(stage, "find_known", None)  # nothing is new: nobody is asked again
+    assert memorize_facts(recipe("memory.variants=0"), "facts.jsonl").new == 0
+    assert answers(recipe(), ANSWERS) == list(ANSWERS.values())
