@@ -148,16 +148,10 @@ class Memory:
     def find(self, question: str) -> list[str]:
         """The facts that a question opens; an empty list where memory stays out of it."""
         found = self.router.find(question, len(self.facts))
-        if self.left & {*found} and self._may_be_use(question, found):
+        # what is left to the model needs words that ask for it: a bare name, or `What is …?`, may well want a query
+        if self.left & {*found} and self.router.purpose.score(self._around(question, found)) <= 0:
             found = [name for name in found if name not in self.left]
         return found[: self.most]
-
-    def _may_be_use(self, question: str, facts: Sequence[str]) -> bool:
-        """As `_is_use`; where a name stands alone, or beside another one, only words that say so make it asking."""
-        around = self._around(question, facts)
-        return self._is_use(question, facts) or (
-            (not around or len(facts) > 1) and self.router.purpose.score(around) <= 0
-        )
 
     def _is_use(self, question: str, facts: Sequence[str]) -> bool:
         """Whether it wants these facts inside another answer; of those without uses nothing is known."""
