@@ -207,9 +207,10 @@ def _served(
         return model, foreign, (foreign, model)
     name = model or own or base
     with open_client(name, url) as client:
-        served = [card.id for card in client.models.list()]
-    if name not in served:
-        why = f"it serves {', '.join(served[:LISTED])}{' …' * (len(served) > LISTED)}"
+        served = {card.id: getattr(card, "max_model_len", None) for card in client.models.list()}
+    # `transformers serve` lists its cache, without lengths: there a name that somebody wrote is taken on trust
+    if name not in served and (any(served.values()) or not model):
+        why = f"it serves {', '.join([*served][:LISTED]) or 'nothing that it lists'}{' …' * (len(served) > LISTED)}"
         raise WrongUse(Problem(url, name, why, "Write --model NAME with one of these, or serve it under this name."))
     tuned = {own: adapter[1]} if adapter and own and name == own else {}
     held = ServedModel(recipe.model, recipe.base, tuned, url)
