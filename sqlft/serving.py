@@ -9,12 +9,13 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import sys
+import signal
+import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -23,14 +24,16 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp_types import ToolAnnotations
+from mcp.types import ToolAnnotations
 from pydantic import AnyHttpUrl, BaseModel, Field
 
-from sqlft.agent import Analyst
 from sqlft.console import result_json
 from sqlft.database import Result
 from sqlft.problems import Problem, SqlftError, WrongUse
 from sqlft.prompts import render_prompt
+
+if TYPE_CHECKING:
+    from sqlft.agent import Analyst
 
 HOST = "127.0.0.1"
 TOKEN = "SQLFT_MCP_TOKEN"
@@ -128,9 +131,9 @@ def serve_stdio(opening: AbstractContextManager[Analyst], tell: Callable[[list[s
     with opening as analyst:
         tell(analyst.notes)
         server = make_server(analyst)
-        sys.stdout.flush()
         os.dup2(wire, 1)
         os.close(wire)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the SDK would go on until standard input has a line
         try:
             server.run()
         finally:
@@ -141,7 +144,7 @@ def serve_http(opening: AbstractContextManager[Analyst], port: int, tell: Callab
     """Serves whoever knows the token that the environment holds, on loopback alone, until it is stopped.
 
     Raises:
-        WrongUse: There is no token, or one that could be guessed.
+        WrongUse: There is no token, or one that could be guessed; the port is taken.
         SqlftError: As `serve_stdio`.
     """
     token = os.environ.get(TOKEN, "")
@@ -149,6 +152,10 @@ def serve_http(opening: AbstractContextManager[Analyst], port: int, tell: Callab
         what = f"{len(token)} characters" if token else "not set"
         why = "whoever knows it may read the database, so that it wants 24 visible ASCII characters or more"
         raise WrongUse(Problem(TOKEN, what, why, f"Write export {TOKEN}=$(openssl rand -hex 32)."))
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise WrongUse(Problem("--http", str(port), str(error.strerror), "Write another port.")) from error
     names = [f"{HOST}:{port}", f"localhost:{port}"]
     # a page in a browser may have its own name point here: neither that name nor the page's is one of these
     known = TransportSecuritySettings(allowed_hosts=names, allowed_origins=[f"http://{name}" for name in names])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -37,6 +38,8 @@ __all__ = ["gate", "recipe", "stub", "tiny_base"]
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a-token-that-nobody-would-guess"
+CLIENT = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+HELLO = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": CLIENT}
 REFUSED = "INSERT INTO shop.users SELECT * FROM shop.users"
 
 
@@ -183,6 +186,21 @@ def test_over_standard_output_goes_the_protocol_and_nothing_else(project: Path) 
     assert told.count("stray") >= 15 and "loading the base 1/1" in told
 
 
+def test_ctrl_c_ends_it_while_it_waits_for_a_line() -> None:
+    code = """if True:
+        from contextlib import nullcontext
+        from types import SimpleNamespace
+        from sqlft.serving import serve_stdio
+        analyst = SimpleNamespace(notes=[], gate=SimpleNamespace(tables={"shop.users"}))
+        serve_stdio(nullcontext(analyst), lambda notes: None)"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, **pipes) as server:
+        print(json.dumps(HELLO), file=server.stdin, flush=True)
+        assert json.loads(server.stdout.readline())["result"]["serverInfo"]["name"] == "sqlft"
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=30) == -signal.SIGINT
+
+
 @pytest.fixture(scope="module")
 def served(project: Path) -> Iterator[int]:
     """The port of a server that a stub of an endpoint writes SQL for."""
@@ -257,6 +275,12 @@ def test_without_a_token_that_is_long_enough_nothing_is_opened(
     assert str(said.value).count("\n") == 0 and SECRET not in repr(_Bearer(SECRET))
 
 
+def test_a_port_that_is_taken_is_said_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQLFT_MCP_TOKEN", SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(WrongUse, match=r"--http: .* already in use"):
+        serve_http(MagicMock(), taken.getsockname()[1], print)
+
+
 def test_the_token_is_compared_by_what_takes_the_same_time_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert anyio.run(_Bearer(SECRET).verify_token, SECRET[:-1]) is None
     monkeypatch.setattr("sqlft.serving.hmac.compare_digest", lambda a, b: True)
@@ -268,9 +292,5 @@ def test_the_server_listens_on_loopback_s_own_address_alone(served: int) -> None
 
 
 def post(port: int, headers: dict[str, str]) -> httpx2.Response:
-    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize"}
-    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
     accept = {"Accept": "application/json, text/event-stream"}
-    return httpx2.post(
-        f"http://127.0.0.1:{port}/mcp", json=body | {"params": client}, headers=accept | headers, timeout=30
-    )
+    return httpx2.post(f"http://127.0.0.1:{port}/mcp", json=HELLO, headers=accept | headers, timeout=30)
