@@ -53,9 +53,10 @@ def result_table(result: Result) -> Table:
 
 
 def result_json(result: Result) -> dict[str, Any]:
-    """{columns, types, rows}, and totals where the query asked for them."""
+    """{columns, types, rows}, and totals where the query asked for them, as `show_json` prints them."""
     found: dict[str, Any] = {"columns": result.columns, "types": result.types, "rows": result.rows}
-    return found if result.totals is None else found | {"totals": result.totals}
+    plain: dict[str, Any] = _plain(found if result.totals is None else found | {"totals": result.totals})
+    return plain
 
 
 def result_csv(result: Result) -> str:

@@ -111,12 +111,12 @@ class Analyst:
             sql = " ".join(prediction.sql.split())[:LONGEST_SAID]
             return Reply(prediction, f"The SQL that the model wrote {kind}: {ran} It was: {sql}")
         chart = choose_chart(ran)
-        told = self._tell(prediction.question, ran)
+        told = self._tell(prediction.question, prediction.sql, ran)
         sentence = told or say_result(ran, chart)
         by = self.teller[1] if told and self.teller else "template"
         return Reply(prediction, sentence, ran, chart, told_by=by)
 
-    def _tell(self, question: str, result: Result) -> str | None:
+    def _tell(self, question: str, sql: str, result: Result) -> str | None:
         if self.teller is None or not result.rows:
             return None
         lines = [result.columns, *(map(say_cell, row, result.types) for row in result.rows[:TOLD])]
@@ -130,7 +130,7 @@ class Analyst:
         except SqlftError as error:  # the answer is there already
             self.notes.append(f"the sentence is the template's, since {name} wrote none: {error}")
             return None
-        return sentence if holds(sentence, result, question) else None
+        return sentence if holds(sentence, result, question, sql) else None
 
 
 @contextmanager
@@ -207,9 +207,10 @@ def _served(
         return model, foreign, (foreign, model)
     name = model or own or base
     with open_client(name, url) as client:
-        served = [card.id for card in client.models.list()]
-    if name not in served:
-        why = f"it serves {', '.join(served[:LISTED])}{' …' * (len(served) > LISTED)}"
+        served = {card.id: getattr(card, "max_model_len", None) for card in client.models.list()}
+    # `transformers serve` lists its cache, without lengths: there a name that somebody wrote is taken on trust
+    if name not in served and (any(served.values()) or not model):
+        why = f"it serves {', '.join([*served][:LISTED]) or 'nothing that it lists'}{' …' * (len(served) > LISTED)}"
         raise WrongUse(Problem(url, name, why, "Write --model NAME with one of these, or serve it under this name."))
     tuned = {own: adapter[1]} if adapter and own and name == own else {}
     held = ServedModel(recipe.model, recipe.base, tuned, url)

@@ -1,7 +1,8 @@
-"""A result as one sentence: by a template, or by a model, every figure of which is checked against the result.
+"""A result as one sentence: by a template, or by a model, every figure and name of which is checked against the result.
 
 A sentence that is wrong by a figure is worse than none: where a model writes a number that neither the result nor the
-question holds, a number in words, or not the one number that was asked for, the template's sentence stands.
+question holds, a number in words, or not the one number that was asked for, the template's sentence stands. So it does
+where a name comes from elsewhere: what is capitalised or quoted is a cell's, a column's, the question's or the SQL's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ IN_WORDS = re.compile(
     r"|millions?|billions?|twice|thrice|double[ds]?|triple[ds]?|half|halves|halved|thirds?|quarters?|none|zero|nobody)\b"
     r"|(?<=\d) ?[kmb]\b",
     re.IGNORECASE,
+)
+WORD = re.compile(r"[^\W_]+")
+QUOTED = re.compile(r"""(?<!\w)(['"`])(.+?)\1(?!\w)|[“‘](.+?)[”’](?!\w)""")
+NO_NAMES = frozenset(
+    "a all altogether among an and as at between both by during each every for from here i in it its most no of on"
+    " only or over overall per since so that the their there these they this those to under until when where which"
+    " with within yes you your".split()
 )
 LONGEST = 400
 ROUNDED = 0.005
@@ -66,16 +74,19 @@ def say_cell(value: Any, kind: str) -> str:
     return f"{number:,.2f}" if abs(number) >= 1 else f"{number:.3g}"
 
 
-def holds(sentence: str, result: Result, question: str) -> bool:
+def holds(sentence: str, result: Result, question: str, sql: str) -> bool:
     """Whether a model's sentence may stand: one line, and every figure in it is the result's, or the question's.
 
-    A figure may be rounded by half a per cent. A result of one number must be told.
+    A figure may be rounded by half a per cent. A result of one number must be told. A name may also be the SQL's.
     """
     if not sentence.strip() or "\n" in sentence.strip() or len(sentence) > LONGEST or "SELECT " in sentence.upper():
         return False
     if any(word[0].lower() not in question.lower() for word in IN_WORDS.finditer(sentence)):
         return False
     cells = [cell for row in [*result.rows, result.totals or ()] for cell in row]
+    words = [question, sql, *result.columns, *(str(cell) for cell in cells if not isinstance(cell, int | float))]
+    if not _names(sentence) <= {word.casefold() for word in WORD.findall(" ".join(words))}:
+        return False
     texts = " ".join(str(cell) for cell in cells if isinstance(cell, str))
     held = {*map(float, (cell for cell in cells if isinstance(cell, int | float))), *_figures(texts)}
     held.add(float(result.total_rows or len(result.rows)))
@@ -85,6 +96,13 @@ def holds(sentence: str, result: Result, question: str) -> bool:
     if len(cells) == 1 and (number := number_of(cells[0], _kind(result, 0))) is not None:
         return any(_among(figure, {number}) for figure in said)
     return True
+
+
+def _names(sentence: str) -> set[str]:
+    """The words that are quoted or have a capital, but for those that begin sentences and name nothing."""
+    quoted = {word.casefold() for found in QUOTED.finditer(sentence) for word in WORD.findall(found[0])}
+    capital = {word.casefold() for word in WORD.findall(sentence) if any(map(str.isupper, word))}
+    return quoted | (capital - NO_NAMES)
 
 
 def _figures(text: str) -> Iterator[float]:

@@ -20,6 +20,14 @@ RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The YAML fil
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY.SUBKEY=VALUE", help="Replaces a value of the recipe.")
 ]
+Adapter = Annotated[
+    str | None, typer.Option(metavar="A", help="An adapter's folder or a run's name; the run's own by default.")
+]
+Endpoint = Annotated[str | None, typer.Option(metavar="URL", help="Ask an OpenAI-compatible server, not this machine.")]
+Served = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A model there; by default the adapter's or the base's name.")
+]
+WithMemory = Annotated[bool, typer.Option("--memory", help="With what `sqlft memorize` made beside it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else on standard output.")]
 Dsn = Annotated[
     str | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sqlft.cli.app import Json, RecipePath, app, print_json, print_notes
+from sqlft.cli.app import Adapter, Endpoint, Json, RecipePath, Served, WithMemory, app, print_json, print_notes
 from sqlft.problems import Problem, SqlftError, WrongUse
 
 if TYPE_CHECKING:
@@ -30,16 +30,10 @@ def ask(
         list[str] | None,
         typer.Argument(metavar="QUESTION", help="A question, and KEY.SUBKEY=VALUE overrides; a prompt without one."),
     ] = None,
-    adapter: Annotated[
-        str | None, typer.Option(metavar="A", help="An adapter's folder or a run's name; the run's own by default.")
-    ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Ask an OpenAI-compatible server, not this machine.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A model there; by default the adapter's or the base's name.")
-    ] = None,
-    memory: Annotated[bool, typer.Option("--memory", help="With what `sqlft memorize` made beside it.")] = False,
+    adapter: Adapter = None,
+    endpoint: Endpoint = None,
+    model: Served = None,
+    memory: WithMemory = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say what the SQL does and assumes.")] = False,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the whole table; - is standard output.")

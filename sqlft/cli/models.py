@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sqlft.cli.app import Json, Overrides, RecipePath, app, print_json, print_notes
+from sqlft.cli.app import Adapter, Json, Overrides, RecipePath, WithMemory, app, print_json, print_notes
 from sqlft.problems import Problem, WrongUse
 
 
@@ -93,9 +93,7 @@ def evaluate(
 def ladder(
     recipe: RecipePath,
     overrides: Overrides = None,
-    adapter: Annotated[
-        str | None, typer.Option(metavar="A", help="An adapter's folder or a run's name; the run's own by default.")
-    ] = None,
+    adapter: Adapter = None,
     on: Annotated[
         str, typer.Option(metavar="QUESTIONS", help="golden, heldout, heldout_templates or a file.")
     ] = "golden",
@@ -171,7 +169,7 @@ def predict(
     adapter: Annotated[
         Path | None, typer.Option(help="An adapter's folder; the run's own by default, else the base.")
     ] = None,
-    memory: Annotated[bool, typer.Option("--memory", help="With what `sqlft memorize` made beside it.")] = False,
+    memory: WithMemory = False,
     as_json: Json = False,
 ) -> None:
     """Write the SQL that answers questions. It is not run: `sqlft query` does that, behind its gate."""

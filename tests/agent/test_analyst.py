@@ -151,15 +151,23 @@ def test_the_local_base_answers_where_no_server_is_named(tiny: Recipe) -> None:
     assert reply.result is None and reply.sentence  # its weights are random
 
 
-def test_a_server_that_holds_the_base_reads_the_prompt_that_was_trained_on(tiny: Recipe) -> None:
-    base = tiny.model.base
-    with OpenAIStub(say, models={base: 1024}, tokens=None) as stub, pytest.raises(SqlftError, match="another prompt"):
-        sqlft.ask(tiny, "How many users?", endpoint=stub.url)
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_server_that_holds_the_base_reads_the_prompt_that_was_trained_on(tiny: Recipe, listed: bool) -> None:
+    """One that lists nothing is asked all the same where the name is written."""
+    models, model = ({tiny.model.base: 1024}, None) if listed else ({}, tiny.model.base)
+    with OpenAIStub(say, models=models, tokens=None) as stub, pytest.raises(SqlftError, match="another prompt"):
+        sqlft.ask(tiny, "How many users?", endpoint=stub.url, model=model)
 
 
-def test_a_name_that_is_not_served_is_said_with_those_that_are(recipe: Recipe) -> None:
-    with OpenAIStub(say, models={"llama": 1024}) as stub, pytest.raises(WrongUse, match=r"it serves llama\. .*--model"):
-        sqlft.ask(recipe, "How many users?", endpoint=stub.url)
+@pytest.mark.parametrize(
+    ("models", "model", "why"),
+    [({"llama": 1024}, None, "llama"), ({"llama": 1024}, "none", "llama"), ({}, None, "nothing that it lists")],
+)
+def test_a_name_that_is_not_served_is_said_with_those_that_are(
+    recipe: Recipe, models: dict[str, int], model: str | None, why: str
+) -> None:
+    with OpenAIStub(say, models=models) as stub, pytest.raises(WrongUse, match=rf"it serves {why}\. .*--model"):
+        sqlft.ask(recipe, "How many users?", endpoint=stub.url, model=model)
 
 
 @pytest.mark.parametrize(

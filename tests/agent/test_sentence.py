@@ -85,7 +85,19 @@ ONE = result("revenue", ["Float64"], (1234567.891,))
         ("The first was on 2021-03-04.", result("day", ["Date"], ("2021-03-04",)), True),
         ("The first was on 2021-03-05.", result("day", ["Date"], ("2021-03-04",)), False),
         ("The total is 12.30.", result("total", ["Decimal(9, 2)"], ("12.30",)), True),
+        ("Users in France's south and Malta's: 512 and 44.", COUNTS, True),
+        ("Germany had 512 users.", COUNTS, False),
+        ("France had 512 users, Germany 12.", COUNTS, False),
+        ("France had 512 users on Mac OS.", COUNTS, True),
+        ("France had 512 users on iOS.", COUNTS, False),
+        ("In 'malta' there were 44 users.", COUNTS, True),
+        ("In 'peru' there were 44 users.", COUNTS, False),
+        ("In “peru” there were 44 users.", COUNTS, False),
+        ("France had 512 USD.", COUNTS, False),
     ],
 )
-def test_a_models_sentence_stands_where_each_of_its_figures_does(sentence: str, found: Result, stands: bool) -> None:
-    assert holds(sentence, found, "How many users in 2023?") is stands
+def test_a_models_sentence_stands_where_each_of_its_figures_and_names_does(
+    sentence: str, found: Result, stands: bool
+) -> None:
+    sql = "SELECT country, count() AS users FROM shop.users WHERE os = 'Mac OS' GROUP BY country"
+    assert holds(sentence, found, "How many users in 2023?", sql) is stands

@@ -1,6 +1,5 @@
 """On real weights: the card's five lines, and a server of another project's, answer as sqlft does."""
 
-import importlib.util
 import os
 import re
 import socket
@@ -13,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
+import sqlft
+from sqlft.card import Column, SchemaCard, Table
+from sqlft.evaluation import evaluate
 from sqlft.export.card import write_card
 from sqlft.export.source import Source
 from sqlft.inference import LocalModel, predict
 from sqlft.inference.merge import merge_adapter, merged_section
-from sqlft.inference.served import ServedModel
 from sqlft.recipe import Recipe
-from sqlft.records import Example
+from sqlft.recipe.sections import DatabaseSection, Evaluation, Served
+from sqlft.records import Example, write_jsonl
 from tests.evaluation.made import plain
+from tests.few_users import fill_users
 from tests.inference.test_local import CARD, make_adapter
 from tests.tiny import tiny_base
 
@@ -88,33 +91,62 @@ def test_the_five_lines_answer_as_sqlft_with_the_merged_model_and_without_peft(m
     assert run_lines(folder, "sqlft peft") == said + "\n" and said == answer(source, adapted, "one")
 
 
-@pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))),
-    reason="transformers serve wants fastapi and uvicorn, which sqlft does not need and requirements.lock has not",
-)
-def test_transformers_serve_answers_as_the_merged_model_does_here(merged, tmp_path):
-    """Through `ServedModel`, which is what `sqlft evaluate --endpoint` asks, with the openai client in between."""
-    source, folder = merged
-    section = merged_section(source.recipe.model).model_copy(update={"base": str(folder)})
+@pytest.fixture(scope="module")
+def served(merged, tmp_path_factory):
+    """The address of `transformers serve` with the merged model."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(merged[1])]
     options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32"]
-    with (tmp_path / "log").open("w") as log:
-        cache = os.environ | {"HF_HUB_CACHE": str(tmp_path)}  # without one, its /v1/models is an error
+    folder = tmp_path_factory.mktemp("serve")
+    with (folder / "log").open("w") as log:
+        cache = os.environ | {"HF_HUB_CACHE": str(folder)}  # without one, its /v1/models is an error
         server = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT, env=cache)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", server)
-        there = ServedModel(section, str(folder), {}, f"http://127.0.0.1:{port}/v1")
-        assert answer(source, there) == answer(source, LocalModel.load(section, str(folder)))
+        yield f"http://127.0.0.1:{port}/v1"
     finally:
         server.terminate()
         server.wait()
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> str:
+    return fill_users(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture
+def whole(merged, shop, tmp_path, monkeypatch) -> Recipe:
+    """The recipe of somebody who has the merged model for a base; the working directory is empty but for its files."""
+    monkeypatch.chdir(tmp_path)
+    source, folder = merged
+    columns = [Column(name="id", type="UInt64"), Column(name="country", type="String")]
+    SchemaCard(tables=[Table(name="shop.users", columns=columns)]).save(tmp_path / "card.yaml")
+    sqls = {"How many users?": "SELECT count() FROM shop.users", "Which is last?": "SELECT max(id) FROM shop.users"}
+    write_jsonl(tmp_path / "golden.jsonl", [Example(question=question, sql=sql) for question, sql in sqls.items()])
+    model = merged_section(source.recipe.model).model_copy(update={"base": str(folder)})
+    return source.recipe.model_copy(update={"model": model, "database": DatabaseSection(dsn=shop)}, deep=True)
+
+
+def test_ask_is_told_by_transformers_serve_what_the_merged_model_says_here(whole, served):
+    there = sqlft.ask(whole, "How many users?", endpoint=served, model=whole.model.base).prediction
+    here = sqlft.ask(whole.model_copy(update={"name": "here"}), "How many users?").prediction
+    assert there.text == here.text and there.earlier == here.earlier and there.model == whole.model.base
+    assert there.attempts == 3 and there.prompt_tokens > 0  # its weights are random: what it says is no SQL
+
+
+def test_evaluate_is_told_by_transformers_serve_what_the_merged_model_says_here(whole, served):
+    here = evaluate(whole, [])
+    whole.evaluation = Evaluation(endpoint=Served(base_url=served, check_agreement=2))
+    there = evaluate(whole, [])
+    assert [answer.text for answer in there.answers["base"]] == [answer.text for answer in here.answers["base"]]
+    assert any("the local model gives the same: base 2 of 2" in warning for warning in there.warnings)
+
+
 def wait_for(url: str, server: subprocess.Popen) -> None:
-    for _ in range(600):
+    end = time.monotonic() + 300  # a busy machine is no failure
+    while time.monotonic() < end:
         assert server.poll() is None, "the server ended"
         try:
             urllib.request.urlopen(url, timeout=1).close()
