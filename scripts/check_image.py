@@ -1,6 +1,6 @@
 """Takes docker/Dockerfile's steps in a fresh Debian, and starts what docker/compose.yaml starts: no container engine.
 
-    python -m scripts.check_image [--folder DIR]      # as root, on Linux, with debootstrap and a network; minutes
+    python -m scripts.check_image      # as root, on Linux, with debootstrap and a network; 10 GB, minutes
 
 RUN, COPY, ENV, WORKDIR, USER and ENTRYPOINT are read from the Dockerfile and done in a chroot; what this cannot do it
 refuses. Then every service that is made of the image is entered as compose would enter it: its user, no capability, no
@@ -27,13 +27,13 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 IGNORED = shutil.ignore_patterns("__pycache__", ".env*")
-# as the demo's user would, on a small scale: the shop, what check says, a dataset, two steps, one question
+# as the demo's user would, on a small scale: the shop, what check says, a dataset, two steps, a few questions
 FIRST_STEPS = """
 sqlft shop --users 100 --dsn chdb://./runs/shop
 sqlft check recipes/tiny-cpu.yaml
 sqlft build recipes/tiny-cpu.yaml teacher.examples=120 split.train=32 split.validation=4 split.heldout=8
 sqlft train recipes/tiny-cpu.yaml training.max_steps=2
-sqlft ask recipes/tiny-cpu.yaml "How many users are there?" --json
+sqlft evaluate recipes/tiny-cpu.yaml --on heldout
 """.strip().splitlines()
 PROBES = """
 test "$(id -u)" != 0
@@ -69,9 +69,12 @@ def read_steps(text: str) -> list[tuple[str, str]]:
     return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in joined.splitlines() if line)]
 
 
-def build(image: Image, steps: list[tuple[str, str]]) -> None:
-    """Does the steps; whoever runs this is root, and so are they until USER."""
+def build(image: Image, steps: list[tuple[str, str]], done: bool = False) -> None:
+    """Does the steps; whoever runs this is root, and so are they until USER. Done ones are read alone."""
     for name, rest in steps:
+        image.steps += 1
+        if done and name in ("RUN", "COPY"):
+            continue
         print(f"== {name} {rest}", file=sys.stderr, flush=True)
         match name:
             case "ENV":
@@ -98,7 +101,6 @@ def build(image: Image, steps: list[tuple[str, str]]) -> None:
                 pass
             case _:
                 raise SystemExit(f"{name}: this knows no such step")
-        image.steps += 1
 
 
 def copy(source: Path, target: Path) -> None:
@@ -181,6 +183,7 @@ def main() -> None:
     """Bootstraps, builds, enters, and prints what it came to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where to work, and what to keep; else a folder that is deleted")
+    parser.add_argument("--enter", action="store_true", help="start the services of what --folder has kept")
     given = parser.parse_args()
     steps = read_steps((ROOT / "docker/Dockerfile").read_text(encoding="utf-8"))
     compose = yaml.safe_load((ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))
@@ -191,9 +194,11 @@ def main() -> None:
     image = Image(folder.resolve() / "root")
     began = time.perf_counter()
     try:
-        subprocess.run(["debootstrap", "--variant=minbase", release[1], str(image.root)], check=True, stdout=sys.stderr)
-        shutil.copy("/etc/resolv.conf", image.root / "etc/resolv.conf")
-        build(image, steps)
+        if not given.enter:
+            debootstrap = ["debootstrap", "--variant=minbase", release[1], str(image.root)]
+            subprocess.run(debootstrap, check=True, stdout=sys.stderr)
+            shutil.copy("/etc/resolv.conf", image.root / "etc/resolv.conf")
+        build(image, steps, given.enter)
         built = time.perf_counter()
         size = subprocess.run(["du", "-sxk", str(image.root)], capture_output=True, text=True, check=True).stdout
         entered = enter(image, compose)
