@@ -27,13 +27,12 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 IGNORED = shutil.ignore_patterns("__pycache__", ".env*")
-# as the demo's user would, on a small scale: the shop, what check says, a dataset, two steps, a few questions
+# as the demo's user would, on a small scale: the shop, what check says, a dataset, two steps
 FIRST_STEPS = """
 sqlft shop --users 100 --dsn chdb://./runs/shop
 sqlft check recipes/tiny-cpu.yaml
 sqlft build recipes/tiny-cpu.yaml teacher.examples=120 split.train=32 split.validation=4 split.heldout=8
 sqlft train recipes/tiny-cpu.yaml training.max_steps=2
-sqlft evaluate recipes/tiny-cpu.yaml --on heldout
 """.strip().splitlines()
 PROBES = """
 test "$(id -u)" != 0
