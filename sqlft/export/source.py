@@ -90,7 +90,10 @@ def read_source(run: Path | str) -> Source:
     Raises:
         WrongUse: There is no such run or no adapter in it, or its prompt has changed since it was trained.
     """
-    path = next((p for p in (Path(run), Path("runs") / run) if p.exists()), Path(run))
+    # a project's folder may well be called as its run is
+    places = (Path(run), Path("runs") / run)
+    manifests = ("run.json", "../run.json")
+    path = next((p for p in places if p.is_file() or any((p / name).is_file() for name in manifests)), Path(run))
     recipe = recipe_of(path)
     inside = (path / "adapter_config.json").is_file()
     folder = path.parent if inside else path if path.is_dir() else recipe.run_dir

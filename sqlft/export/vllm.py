@@ -88,7 +88,9 @@ def compose_service(source: Source) -> dict[str, Any]:
         "environment": {"HF_TOKEN": None, "HF_HOME": "/models"},
         "ports": ["127.0.0.1:8000:8000"],
         "volumes": ["models:/models", f"./{ADAPTER}:/{ADAPTER}:ro", *[f"{source.base}:/base:ro"] * local],
-        "ipc": "host",
+        "shm_size": "8gb",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
         "healthcheck": {
             "test": ["CMD", "python3", "-c", health],
             "interval": "10s",

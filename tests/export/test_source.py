@@ -11,6 +11,7 @@ from sqlft.problems import WrongUse
 def test_a_run_is_its_recipe_its_adapter_or_a_moved_folder(source, tmp_path):
     manifest = {"recipe": source.recipe.model_dump(mode="json", by_alias=True), "identity": {"base": "a/base"}}
     (tmp_path / "runs/tiny/run.json").write_text(json.dumps(manifest))
+    (tmp_path / "tiny").mkdir()  # as `sqlft init tiny` makes it: no run
     found = [read_source(given) for given in ("tiny", "runs/tiny", source.adapter, "recipe.yaml")]
     assert [(one.name, one.adapter.resolve()) for one in found] == [("tiny", source.adapter.resolve())] * 4
     assert len({one.evaluations[0][1].strict.k for one in found}) == 1

@@ -56,5 +56,6 @@ def test_the_service_is_that_of_the_projects_own_compose_file(source):
     assert {word.replace("/runs/llama31-8b-qlora/adapter", "/adapter") for word in own["command"]} == set(
         made["command"]
     )
-    same = ("image", "environment", "ports", "ipc", "healthcheck", "deploy")
+    same = ("image", "ports", "shm_size", "cap_drop", "security_opt", "healthcheck", "deploy")
     assert {key: own[key] for key in same} == {key: made[key] for key in same}
+    assert made["environment"].items() <= own["environment"].items()

@@ -103,7 +103,9 @@ def diagnose_run(run: Path | str, on: str = "golden") -> Diagnosis:
     Raises:
         WrongUse: There is no such evaluation, or one of its files is not whole.
     """
-    folder = next((path for path in (Path(run), Path("runs") / run) if path.is_dir()), None)
+    folders = [path for path in (Path(run), Path("runs") / run) if path.is_dir()]
+    # a project's folder may well be called as its run is
+    folder = next((path for path in folders if (path / "evaluation").is_dir()), folders[-1] if folders else None)
     if folder is None:
         raise WrongUse(Problem(str(run), "run", "there is no such folder", "Write runs/NAME, or NAME."))
     where = folder / "evaluation" / on

@@ -76,6 +76,11 @@ def test_each_models_wrong_answers_are_counted_by_category(run: Path) -> None:
     assert [one.accuracy for one in tuned.targets] == pytest.approx([2 / 3, 1], abs=1e-3)
 
 
+def test_a_projects_folder_of_the_runs_name_is_not_taken_for_the_run(run: Path) -> None:
+    Path("shop").mkdir()  # as `sqlft init shop` makes it
+    assert diagnose_run("shop", "heldout").file == Path("runs/shop/evaluation/heldout/failures.jsonl")
+
+
 def test_each_wrong_answer_is_shown_with_what_training_has_nearest(run: Path) -> None:
     first, second = diagnose_run(run, "heldout").models[1].wrong
     assert first.near[0][1:] == ("seeds", "How many users are there in Spain?")
