@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlft.agent import Analyst
 from sqlft.card import SchemaCard
@@ -95,6 +97,7 @@ def break_it(
     *,
     n: int = 24,
     seed: int = 0,
+    trial: Trial | None = None,
     confirm: Confirm | None = None,
     tell: Tell = lambda stage, done, of, note: None,
 ) -> Breaking:
@@ -112,18 +115,19 @@ def break_it(
         predicted: The wrong SQL, where it is known: an endpoint is told what kind of mistake it makes.
         n: Questions at the most; fewer where no more are found.
         seed: The same seed makes the same questions, as long as the answers are the same.
-        confirm: Asked before an endpoint's first call; see `write_pairs`.
+        trial: That of an earlier call with this recipe, analyst and golden set, whose queries need not run again.
+        confirm: Asked before an endpoint's calls, a round at a time; see `write_pairs`.
         tell: Told how many questions are answered.
 
     Raises:
         WrongUse: The failure has no SQL that can judge; or as `write_pairs`.
         SqlftError: The model, the teacher or the database fails, not their SQL.
     """
-    trial = Trial(recipe, analyst)
+    trial = trial.anew() if trial else Trial(recipe, analyst)
     first = trial.judge(failure, predicted)
     writer: _Grammar | _Teacher
     if recipe.teacher.kind == "template":
-        writer = _Grammar(trial.card, first, seed)
+        writer = _Grammar(trial, first, seed)
     else:
         writer = _Teacher(recipe, trial.card, first, seed, confirm)
     probes: list[Probe] = []
@@ -153,21 +157,30 @@ class Trial:
         self._waterfall = Waterfall(recipe, self.card, golden, Queries(analyst.gate).run)
         parts = [recipe.run_dir / "dataset" / f"{part}.jsonl" for part in _PARTS]
         known = [example for path in parts if path.is_file() for example in read_examples(path)]
-        self._questions = {fold_question(example.question) for example in known}
-        self._sqls = {fold_sql(example.sql) for example in known}
+        self._held = {text for example in known for text in _texts(example)}
+        self._new: set[str] = set()
         self._passed: list[Example] = []
+
+    def anew(self) -> Trial:
+        """The same with nothing asked yet."""
+        other = copy(self)
+        other.dropped, other._new, other._passed = Counter(), set(), []
+        return other
+
+    @cached_property
+    def teacher(self) -> TemplateTeacher:
+        """All templates that the card can fill."""
+        return TemplateTeacher(self.card, self._recipe.seed)
 
     def sift(self, pairs: Sequence[Example]) -> list[Example]:
         """Those that are new, in text and SQL, and pass the dataset's checks beside all that passed before."""
         new = []
         for pair in pairs:
-            question, sql = fold_question(pair.question), fold_sql(pair.sql)
-            if question in self._questions or sql in self._sqls:
+            if _texts(pair) & (self._held | self._new):
                 self.dropped["known"] += 1
-                continue
-            self._questions.add(question)
-            self._sqls.add(sql)
-            new.append(with_format(pair, self._recipe.prompt.format_clause))
+            else:
+                self._new |= _texts(pair)
+                new.append(with_format(pair, self._recipe.prompt.format_clause))
         cleaned = self._waterfall.clean([*self._passed, *new])
         before = len(self._passed)
         kept = [pair for place, pair in zip(cleaned.places, cleaned.kept, strict=True) if place >= before]
@@ -191,12 +204,12 @@ class Trial:
         Raises:
             WrongUse: Its own SQL cannot judge.
         """
-        questions, golds = check_gold(self._analyst.gate, [failure], _quiet)
+        plain = Example(**failure.model_dump(include={*Example.model_fields}))  # of a probe it is more than that
+        questions, golds = check_gold(self._analyst.gate, [plain], _quiet)
         if not failure.sql or questions[0].gold != "sound":
             why = questions[0].gold_note or "nothing is near a question that the database cannot answer"
             raise WrongUse(Problem(failure.question, "the right SQL", why, "Write SQL that gives the right answer."))
-        self._questions.add(fold_question(failure.question))
-        self._sqls.add(fold_sql(failure.sql))
+        self._new |= _texts(failure)
         prediction = Prediction(
             id=failure.id, question=failure.question, model=self._analyst.name, text=predicted or "", sql=predicted
         )
@@ -215,8 +228,8 @@ class _Grammar:
     its turn: taking chances beside (Thompson sampling) costs more failures than it finds, with so few questions.
     """
 
-    def __init__(self, card: SchemaCard, first: Probe, seed: int) -> None:
-        teacher = TemplateTeacher(card, seed)
+    def __init__(self, trial: Trial, first: Probe, seed: int) -> None:
+        teacher = trial.teacher
         self._rng = random.Random(f"{seed} {first.question.id}")
         self._templates = {template.id: template for template in teacher.templates}
         self._draws: Counter[str] = Counter()
@@ -226,7 +239,7 @@ class _Grammar:
         near = [one for one in teacher.templates if one.id == first.question.template] or [
             one for one in teacher.templates if form in map(mask_sql, teacher.shown[one.id])
         ]
-        near = near or [one for slot in _slots([first], card) for one in teacher.fitting(slot)[0]]
+        near = near or [one for slot in _slots([first], trial.card) for one in teacher.fitting(slot)[0]]
         for template in near:
             self._learn(template, True, 1 / len(near))
 
@@ -305,6 +318,10 @@ def _parts(template: Template) -> frozenset[str]:
     """What a template is made of: two are as like as the parts that they share, by Jaccard."""
     named = (template.roles.name, f"{template.metric} of", f"{template.frame.name} frame")
     return frozenset((*named, *template.where, *(f"by {part}" for part in template.group.split("+") if part)))
+
+
+def _texts(pair: Example) -> set[str]:
+    return {fold_question(pair.question), fold_sql(pair.sql)}
 
 
 def _quiet(_done: int) -> None:

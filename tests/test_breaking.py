@@ -11,7 +11,7 @@ import pytest
 
 import sqlft.breaking
 from sqlft.agent import Analyst
-from sqlft.breaking import PER_TEMPLATE, Breaking, break_it
+from sqlft.breaking import PER_TEMPLATE, Breaking, Trial, break_it
 from sqlft.card import SchemaCard
 from sqlft.database import Database, Gate
 from sqlft.database.shop import fill_shop
@@ -113,6 +113,13 @@ def test_failures_come_first_with_both_queries_and_why(recipe: Recipe, answerer:
     assert first.question.template == BROKEN and first.answer.sql == WRONG
     assert first.answer.verdict.reasons and first.answer.findings and first.error == ""
     assert not found.probes[-1].answer.findings
+
+
+def test_what_was_found_can_be_gone_on_from(recipe: Recipe, answerer: Answerer, failure: Example) -> None:
+    trial = Trial(recipe, cast(Analyst, answerer))
+    found = hunt(recipe, answerer, failure, n=6, trial=trial).failures[0]
+    further = hunt(recipe, answerer, found.question, predicted=found.answer.sql, n=6, trial=trial)
+    assert further.failures and found.question.sql not in {probe.question.sql for probe in further.probes}
 
 
 def test_what_the_database_said_of_a_query_is_told(recipe: Recipe, answerer: Answerer, failure: Example) -> None:
