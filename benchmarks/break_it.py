@@ -107,8 +107,8 @@ def rate(probes: Sequence[Probe]) -> Clustered:
 def ratio_interval(near: Sequence[tuple[str, bool]], anywhere: Sequence[bool]) -> tuple[float, float]:
     """95% interval of the ratio of shares: percentiles over draws of whole failures."""
     names = sorted({name for name, _ in near})
-    both = [(name, failed, by) for (name, failed), by in zip(near, anywhere, strict=True)]
-    sums = np.array([[sum(row[side] for row in both if row[0] == name) for name in names] for side in (1, 2)])
+    beside = [(name, failed) for (name, _), failed in zip(near, anywhere, strict=True)]
+    sums = np.array([[sum(hit for one, hit in side if one == name) for name in names] for side in (near, beside)])
     drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
     ours, theirs = sums[0][drawn].sum(1), sums[1][drawn].sum(1)
     low, high = np.quantile(ours / np.maximum(theirs, 1), [0.025, 0.975])
