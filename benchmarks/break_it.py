@@ -1,6 +1,6 @@
 """Does "Break it" find what goes wrong more often than chance? The demo's adapter, near its failures and anywhere.
 
-    python -m benchmarks.break_it [--run runs/tiny-cpu] [--failures 12] [--seeds 2] [--questions 16] [KEY=VALUE …]
+    python -m benchmarks.break_it [--run runs/tiny-cpu] [--failures 12] [--seeds 1] [--questions 16] [KEY=VALUE …]
 
 Failures are wrong answers of the run's own evaluations on held-out questions, each of a template of its own, drawn by
 lot. Near each, `break_it` asks so many questions with each seed. As many are drawn as `sqlft build` draws its pairs,
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/tiny-cpu"))
     parser.add_argument("--failures", type=int, default=12)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--questions", type=int, default=16)
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
