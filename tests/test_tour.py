@@ -33,6 +33,8 @@ README = re.sub(r"\s+", " ", (ROOT / "README.md").read_text())
 ELSEWHERE = {
     "import": "test_files_become_pairs_with_the_questions_in_them",
     "import-log": "test_a_log_becomes_pairs_one_of_each_kind",
+    "mcp": "test_over_standard_output_goes_the_protocol_and_nothing_else",
+    "playground": "test_an_answer_is_corrected_and_saved_and_stands_in_the_file",
     "improve": "test_a_round_evaluates_diagnoses_builds_and_trains_and_the_judge_is_asked_last",
 }
 TABLES = {  # key, rows
