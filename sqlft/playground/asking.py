@@ -1,0 +1,164 @@
+"""The tab to ask on: one question, each model's answer beside the others', its SQL to be corrected and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from sqlft.agent import Analyst
+from sqlft.dataset.fold import fold_sql
+from sqlft.playground.keeping import NAMES, Keeper, Kind
+from sqlft.playground.show import show_reply, show_result, show_said
+from sqlft.problems import SqlftError
+
+LONGEST = 2000
+EXAMPLES = 6
+QUIET: dict[str, Any] = {"api_visibility": "private"}
+"""Events are this page's alone: no client lists or calls them."""
+ONE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
+"""Whatever asks the model waits for its turn."""
+KINDS: list[tuple[str, Kind]] = [(name[0].upper() + name[1:], kind) for kind, name in NAMES.items()]
+SAVE, SURE = "Save", "Save all the same"
+NOTHING: dict[str, Any] = {"question": "", "sql": "", "verdict": "", "doubted": None}
+"""What a panel knows before anything is asked: then the question, the model's SQL, what it was called, and which pair
+was warned of."""
+
+
+def html(text: str = "", **options: Any) -> gr.HTML:
+    """Our own escaped HTML; no script comes with it."""
+    return gr.HTML(text, js_on_load=None, apply_default_css=False, **options)
+
+
+def sql_editor(**options: Any) -> gr.Code:
+    """SQL to be read and corrected."""
+    return gr.Code(
+        language="sql",
+        label="SQL",
+        interactive=True,
+        show_line_numbers=False,
+        wrap_lines=True,
+        buttons=["copy"],
+        **options,
+    )
+
+
+class Panel:
+    """One model's answer, and what is done with it."""
+
+    def __init__(self, number: int, analyst: Analyst, keeper: Keeper) -> None:
+        self.analyst, self._keeper = analyst, keeper
+        self._title = show_said(analyst.name, "name")
+        with gr.Column(min_width=340, elem_id=f"panel-{number}"):
+            self.asked = gr.State(NOTHING)
+            self.answer = html(self._title)
+            with gr.Column(visible=False) as self.tools:
+                self.sql = sql_editor(lines=3)
+                with gr.Row(elem_classes="buttons"):
+                    run = gr.Button("Run it again", size="sm")
+                    right = gr.Button("Right", size="sm")
+                    wrong = gr.Button("Wrong", size="sm")
+                with gr.Column(visible=False) as self.keep:
+                    self.advice = html()
+                    kind = gr.Radio(KINDS, value="seed", label="Keep question and SQL as")
+                    self.save = gr.Button(SAVE, size="sm", variant="primary")
+                self.message = html()
+        judged = [self.asked, self.keep, self.advice, self.save, self.message]
+        run.click(self._run, [self.sql, self.asked], [self.answer, self.message], **QUIET)
+        right.click(lambda asked: self._judge("right", asked), [self.asked], judged, **QUIET)
+        wrong.click(lambda asked: self._judge("wrong", asked), [self.asked], judged, **QUIET)
+        kind.change(lambda: (SAVE, ""), None, [self.save, self.message], **QUIET)
+        self.save.click(
+            self._save,
+            [kind, self.sql, self.asked],
+            [self.asked, self.save, self.message],
+            show_progress="minimal",
+            **QUIET,
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What an answer changes."""
+        return [self.asked, self.answer, self.tools, self.sql, self.keep, self.message]
+
+    def waiting(self) -> list[Any]:
+        """What stands here until the answer comes."""
+        return [
+            NOTHING,
+            self._title + show_said("Asking …", "soft"),
+            gr.update(visible=False),
+            "",
+            gr.update(visible=False),
+            "",
+        ]
+
+    def ask(self, question: str) -> list[Any]:
+        """Asks, and what came of it."""
+        try:
+            reply = self.analyst.ask(question)
+        except SqlftError as error:
+            return [NOTHING, self._title + show_said(str(error), "bad"), *self.waiting()[2:]]
+        asked = {**NOTHING, "question": reply.prediction.question, "sql": reply.sql or ""}
+        return [
+            asked,
+            self._title + show_reply(reply),
+            gr.update(visible=True),
+            reply.sql or "",
+            gr.update(visible=False),
+            "",
+        ]
+
+    def _run(self, sql: str, asked: dict[str, Any]) -> tuple[Any, str]:
+        try:
+            return self._title + show_result(self.analyst.gate.run(sql or ""), asked["question"]), ""
+        except SqlftError as error:
+            return gr.skip(), show_said(f"The SQL does not run: {error}", "bad")
+
+    def _judge(self, verdict: str, asked: dict[str, Any]) -> list[Any]:
+        advice = {
+            "right": "It is right as it stands above.",
+            "wrong": "Correct the SQL above and run it again, until the result is right.",
+        }[verdict]
+        asked = {**asked, "verdict": verdict, "doubted": None}
+        return [asked, gr.update(visible=True), show_said(advice, "soft"), SAVE, ""]
+
+    def _save(self, kind: Kind, sql: str, asked: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
+        given, question = sql or "", asked["question"]
+        if asked["verdict"] == "wrong" and fold_sql(given) == fold_sql(asked["sql"]):
+            said = "This is the SQL that you called wrong: correct it above, or say that it is right."
+            return asked, SAVE, show_said(said, "bad")
+        pair = [kind, question, given]
+        try:
+            kept = self._keeper.keep(kind, question, given, sure=asked["doubted"] == pair)
+        except SqlftError as error:
+            return {**asked, "doubted": None}, SAVE, show_said(f"Not saved. {error}", "bad")
+        said = show_said(kept.said, "doubt" if kept.doubtful else "good" if kept.saved else "note")
+        return {**asked, "doubted": pair if kept.doubtful else None}, SURE if kept.doubtful else SAVE, said
+
+
+def asking_tab(analysts: Sequence[Analyst], keeper: Keeper, examples: Sequence[str], lock: threading.Lock) -> None:
+    """Draws the tab. One model answers one question at a time, for everybody: `lock` is its."""
+    with gr.Row(elem_classes="question"):
+        question = gr.Textbox(
+            label="Question", placeholder="What would you like to know?", max_length=LONGEST, max_lines=4, scale=5
+        )
+        button = gr.Button("Ask", variant="primary", scale=1, min_width=96)
+    if examples:
+        gr.Examples([[one] for one in examples], question, examples_per_page=EXAMPLES, api_visibility="private")
+    notes = html()
+    with gr.Row(elem_classes="panels"):
+        panels = [Panel(number, analyst, keeper) for number, analyst in enumerate(analysts)]
+
+    def ask(text: str) -> Iterator[list[Any]]:
+        shown = [panel.waiting() for panel in panels]
+        yield ["", *(value for one in shown for value in one)]
+        for place, panel in enumerate(panels):
+            with lock:
+                shown[place] = panel.ask(text[:LONGEST])
+            told = show_said("\n".join(analysts[0].notes), "note")
+            yield [told, *(value for one in shown for value in one)]
+
+    outputs = [notes, *(one for panel in panels for one in panel.outputs)]
+    gr.on([button.click, question.submit], ask, [question], outputs, show_progress="minimal", **QUIET, **ONE)
