@@ -57,7 +57,7 @@ class TemplateTeacher:
         lively = [(template, random.Random(f"{self.seed} {template.id}")) for template in self.templates]
         while len(found) < n and lively:
             rng.shuffle(lively)
-            lively = [(template, own) for template, own in lively if _add(template, own, found)]
+            lively = [(template, own) for template, own in lively if draw_new(template, own, found)]
         if len(found) < n and not (failures and found):
             raise SqlftError(
                 f"The template teacher finds {len(found)} different questions for this card, not {n}. Ask for fewer."
@@ -65,27 +65,27 @@ class TemplateTeacher:
         return _mix(list(found.values())[:n], directed)
 
     @cached_property
-    def _shown(self) -> dict[str, list[str]]:
+    def shown(self) -> dict[str, list[str]]:
         """The SQL of some draws of each template."""
         return {template.id: _show(template) for template in self.templates}
 
     def _draw_failures(self, n: int, failures: Sequence[Failure], found: dict[str, Example]) -> None:
         lively = []
         for place, failure in enumerate(failures):
-            fitting, fits = self._fitting(failure)
+            fitting, fits = self.fitting(failure)
             lively.append((failure, fits, [(one, random.Random(f"{self.seed} {place} {one.id}")) for one in fitting]))
         made = [0] * len(lively)
         while len(found) < n and (left := [place for place in range(len(lively)) if lively[place][2]]):
             place = min(left, key=lambda place: (made[place] + 1) / lively[place][0].count)
             _, fits, queue = lively[place]
             template, own = queue.pop(0)
-            if _add(template, own, found, fits):
+            if draw_new(template, own, found, fits):
                 queue.append((template, own))
                 made[place] += 1
             elif template in self.templates:
                 queue += [(one, random.Random(f"{self.seed} {place} {one.id}")) for one in widen(template)]
 
-    def _fitting(self, failure: Failure) -> tuple[list[Template], Callable[[str], bool]]:
+    def fitting(self, failure: Failure) -> tuple[list[Template], Callable[[str], bool]]:
         """The templates of a category, and its SQL: of all that it names, and no other construct; or of less of it."""
         terms = [term for term in self.card.glossary if term.term in failure.terms]
         says = [bare(term.metric or term.condition) for term in terms if term.metric or term.condition]
@@ -102,7 +102,7 @@ class TemplateTeacher:
 
         shown = {failure.construct_, *failure.beside}
         for names in (4, 3, 2, 1):
-            if found := [one for one in self.templates if any(fits(sql, names) for sql in self._shown[one.id])]:
+            if found := [one for one in self.templates if any(fits(sql, names) for sql in self.shown[one.id])]:
                 rng = random.Random(f"{self.seed} {failure.model_dump_json()}")
                 return rng.sample(found, len(found)), partial(fits, names=names)
         return [], bool
@@ -129,8 +129,10 @@ def _show(template: Template) -> list[str]:
     return found
 
 
-def _add(template: Template, rng: random.Random, found: dict[str, Example], fits: Callable[[str], bool] = bool) -> bool:
-    """Adds a new example of the template, of SQL that fits; False where the template has none left."""
+def draw_new(
+    template: Template, rng: random.Random, found: dict[str, Example], fits: Callable[[str], bool] = bool
+) -> Example | None:
+    """Draws an example of the template, of SQL that fits, and adds it to those found; None where no new one comes."""
     for _ in range(_TRIES):
         try:
             example = template.draw(rng)
@@ -139,5 +141,5 @@ def _add(template: Template, rng: random.Random, found: dict[str, Example], fits
         key = " ".join(example.question.lower().split()).rstrip(".?")
         if key not in found and fits(example.sql):
             found[key] = example
-            return True
-    return False
+            return example
+    return None
