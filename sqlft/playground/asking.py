@@ -9,10 +9,13 @@ from typing import Any
 import gradio as gr
 
 from sqlft.agent import Analyst
+from sqlft.breaking import break_it
+from sqlft.database.clauses import split_format
 from sqlft.dataset.fold import fold_sql
 from sqlft.playground.keeping import NAMES, Keeper, Kind
-from sqlft.playground.show import show_reply, show_result, show_said
+from sqlft.playground.show import show_probes, show_reply, show_result, show_said
 from sqlft.problems import SqlftError
+from sqlft.records import Example
 
 LONGEST = 2000
 EXAMPLES = 6
@@ -22,6 +25,10 @@ ONE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
 """Whatever asks the model waits for its turn."""
 KINDS: list[tuple[str, Kind]] = [(name[0].upper() + name[1:], kind) for kind, name in NAMES.items()]
 SAVE, SURE = "Save", "Save all the same"
+UNCHANGED = "This is the SQL that you called wrong: correct it above, or say that it is right."
+NEAR = 16
+"""Questions that `Break it` asks."""
+PROGRESS = gr.Progress()  # gradio looks for it among a function's defaults
 NOTHING: dict[str, Any] = {"question": "", "sql": "", "verdict": "", "doubted": None}
 """What a panel knows before anything is asked: then the question, the model's SQL, what it was called, and which pair
 was warned of."""
@@ -48,8 +55,8 @@ def sql_editor(**options: Any) -> gr.Code:
 class Panel:
     """One model's answer, and what is done with it."""
 
-    def __init__(self, number: int, analyst: Analyst, keeper: Keeper) -> None:
-        self.analyst, self._keeper = analyst, keeper
+    def __init__(self, number: int, analyst: Analyst, keeper: Keeper, lock: threading.Lock) -> None:
+        self.analyst, self._keeper, self._lock = analyst, keeper, lock
         self._title = show_said(analyst.name, "name")
         with gr.Column(min_width=340, elem_id=f"panel-{number}"):
             self.asked = gr.State(NOTHING)
@@ -63,9 +70,11 @@ class Panel:
                 with gr.Column(visible=False) as self.keep:
                     self.advice = html()
                     kind = gr.Radio(KINDS, value="seed", label="Keep question and SQL as")
-                    self.save = gr.Button(SAVE, size="sm", variant="primary")
-                self.message = html()
-        judged = [self.asked, self.keep, self.advice, self.save, self.message]
+                    with gr.Row(elem_classes="buttons"):
+                        self.save = gr.Button(SAVE, size="sm", variant="primary")
+                        self.more = gr.Button("Break it", size="sm", visible=False)
+                self.message, self.near = html(), html()
+        judged = [self.asked, self.keep, self.advice, self.save, self.more, self.message]
         run.click(self._run, [self.sql, self.asked], [self.answer, self.message], **QUIET)
         right.click(lambda asked: self._judge("right", asked), [self.asked], judged, **QUIET)
         wrong.click(lambda asked: self._judge("wrong", asked), [self.asked], judged, **QUIET)
@@ -78,10 +87,12 @@ class Panel:
             **QUIET,
         )
 
+        self.more.click(self._break, [self.sql, self.asked], [self.near], **QUIET, **ONE)
+
     @property
     def outputs(self) -> list[Any]:
         """What an answer changes."""
-        return [self.asked, self.answer, self.tools, self.sql, self.keep, self.message]
+        return [self.asked, self.answer, self.tools, self.sql, self.keep, self.message, self.near]
 
     def waiting(self) -> list[Any]:
         """What stands here until the answer comes."""
@@ -119,16 +130,17 @@ class Panel:
     def _judge(self, verdict: str, asked: dict[str, Any]) -> list[Any]:
         advice = {
             "right": "It is right as it stands above.",
-            "wrong": "Correct the SQL above and run it again, until the result is right.",
+            "wrong": "Correct the SQL above and run it again, until the result is right. Then keep it, or break it: "
+            "questions near this one are asked, to see what else goes wrong.",
         }[verdict]
         asked = {**asked, "verdict": verdict, "doubted": None}
-        return [asked, gr.update(visible=True), show_said(advice, "soft"), SAVE, ""]
+        more = gr.update(visible=verdict == "wrong")
+        return [asked, gr.update(visible=True), show_said(advice, "soft"), SAVE, more, ""]
 
     def _save(self, kind: Kind, sql: str, asked: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
         given, question = sql or "", asked["question"]
-        if asked["verdict"] == "wrong" and fold_sql(given) == fold_sql(asked["sql"]):
-            said = "This is the SQL that you called wrong: correct it above, or say that it is right."
-            return asked, SAVE, show_said(said, "bad")
+        if self._unchanged(given, asked):
+            return asked, SAVE, show_said(UNCHANGED, "bad")
         pair = [kind, question, given]
         try:
             kept = self._keeper.keep(kind, question, given, sure=asked["doubted"] == pair)
@@ -136,6 +148,29 @@ class Panel:
             return {**asked, "doubted": None}, SAVE, show_said(f"Not saved. {error}", "bad")
         said = show_said(kept.said, "doubt" if kept.doubtful else "good" if kept.saved else "note")
         return {**asked, "doubted": pair if kept.doubtful else None}, SURE if kept.doubtful else SAVE, said
+
+    def _break(self, sql: str, asked: dict[str, Any], progress: gr.Progress = PROGRESS) -> str:
+        """Makes, asks and judges questions near one that was answered wrong."""
+        if self._unchanged(sql, asked):
+            return show_said(UNCHANGED, "bad")
+        right = Example(question=asked["question"], sql=split_format(sql)[0].strip())
+        try:
+            self.analyst.gate.run(right.sql)
+            with self._lock:
+                found = break_it(
+                    self.analyst.recipe,
+                    self.analyst,
+                    right,
+                    asked["sql"] or None,
+                    n=NEAR,
+                    tell=lambda stage, done, of, note: progress((done, of), desc=note),
+                )
+        except SqlftError as error:
+            return show_said(f"Nothing was asked. {error}", "bad")
+        return show_probes(found)
+
+    def _unchanged(self, sql: str, asked: dict[str, Any]) -> bool:
+        return asked["verdict"] == "wrong" and fold_sql(sql or "") == fold_sql(asked["sql"])
 
 
 def asking_tab(analysts: Sequence[Analyst], keeper: Keeper, examples: Sequence[str], lock: threading.Lock) -> None:
@@ -149,7 +184,7 @@ def asking_tab(analysts: Sequence[Analyst], keeper: Keeper, examples: Sequence[s
         gr.Examples([[one] for one in examples], question, examples_per_page=EXAMPLES, api_visibility="private")
     notes = html()
     with gr.Row(elem_classes="panels"):
-        panels = [Panel(number, analyst, keeper) for number, analyst in enumerate(analysts)]
+        panels = [Panel(number, analyst, keeper, lock) for number, analyst in enumerate(analysts)]
 
     def ask(text: str) -> Iterator[list[Any]]:
         shown = [panel.waiting() for panel in panels]

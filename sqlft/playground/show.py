@@ -13,6 +13,7 @@ import jinja2
 from sqlft.agent import Reply
 from sqlft.agent.chart import Chart, choose_chart
 from sqlft.agent.sentence import say_cell, say_result
+from sqlft.breaking import Breaking
 from sqlft.database import Result
 from sqlft.playground.runs import Run
 from sqlft.records import Rejected
@@ -57,6 +58,11 @@ def show_result(result: Result, question: str) -> str:
 def show_row(row: Rejected | None, place: int, of: int, decided: str) -> str:
     """What stands above a row of a dataset."""
     return _render("row.html.jinja", row=row, place=place, of=of, decided=decided)
+
+
+def show_probes(found: Breaking) -> str:
+    """What came of the questions near a failure, those that failed first."""
+    return _render("probes.html.jinja", found=found)
 
 
 def show_runs(runs: list[Run]) -> str:

@@ -43,8 +43,8 @@ def test_what_the_page_needs_is_answered_and_nothing_else_is_loaded(path: str) -
     "path",
     [
         "/gradio_api/upload", "/gradio_api/file=/etc/passwd", "/gradio_api/proxy=http://example.org",
-        "/gradio_api/info", "/gradio_api/run/x", "/gradio_api/call/x", "/monitoring", "/gradio_api/openapi.json", "/gradio_api/vibe-code",
-        "/gradio_api/component_server", "/docs", "/login",
+        "/gradio_api/info", "/gradio_api/run/x", "/gradio_api/call/x", "/gradio_api/openapi.json",
+        "/gradio_api/vibe-code", "/gradio_api/component_server", "/monitoring", "/docs", "/login",
     ],
 )  # fmt: skip
 def test_gradios_other_routes_are_not_there(path: str) -> None:

@@ -20,6 +20,8 @@ __all__ = ["gate"]
 
 NEW = ("How many  users are called France?\n", "SELECT max(id) FROM shop.users WHERE country = 'France';")
 
+TIMES = 20
+
 
 @pytest.fixture
 def keeper(gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keeper:
@@ -119,9 +121,9 @@ def test_a_last_line_without_its_end_is_ended_first(keeper: Keeper) -> None:
 
 def _append(path: Path, who: int, start: Callable[[], object]) -> None:
     start()
-    for n in range(50):
+    for n in range(TIMES):
         with locked(path) as file:
-            append_jsonl(file, Example(question=f"{who} asks {n} {'long ' * 3000}", sql="SELECT 1"))
+            append_jsonl(file, Example(question=f"{who} asks {n} {'long ' * 1000}", sql="SELECT 1"))
 
 
 def test_what_several_people_append_at_once_is_there_whole(tmp_path: Path) -> None:
@@ -133,7 +135,7 @@ def test_what_several_people_append_at_once_is_there_whole(tmp_path: Path) -> No
     for one in people:
         one.join(60)
     asked = [" ".join(example.question.split()[:3]) for example in read_jsonl(path, Example)]
-    assert sorted(asked) == sorted(f"{who} asks {n}" for who in range(4) for n in range(50))
+    assert sorted(asked) == sorted(f"{who} asks {n}" for who in range(4) for n in range(TIMES))
 
 
 def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,4 +164,4 @@ def test_who_waited_for_a_file_that_was_replaced_appends_to_the_new_one(tmp_path
         path.with_suffix(".new").write_bytes(path.read_bytes())
         path.with_suffix(".new").replace(path)
     other.join(60)
-    assert len(read_jsonl(path, Example)) == 51
+    assert len(read_jsonl(path, Example)) == 1 + TIMES
