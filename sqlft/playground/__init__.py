@@ -3,7 +3,6 @@
 gradio draws it and takes over a second to import, so that it is imported when the page is served and not before.
 """
 
-from sqlft.playground.keeping import Keeper, Kept
 from sqlft.playground.serve import serve
 
-__all__ = ["Keeper", "Kept", "serve"]
+__all__ = ["serve"]

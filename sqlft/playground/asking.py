@@ -96,30 +96,20 @@ class Panel:
 
     def waiting(self) -> list[Any]:
         """What stands here until the answer comes."""
-        return [
-            NOTHING,
-            self._title + show_said("Asking …", "soft"),
-            gr.update(visible=False),
-            "",
-            gr.update(visible=False),
-            "",
-        ]
+        return self._shown(NOTHING, show_said("Asking …", "soft"))
 
     def ask(self, question: str) -> list[Any]:
         """Asks, and what came of it."""
         try:
             reply = self.analyst.ask(question)
         except SqlftError as error:
-            return [NOTHING, self._title + show_said(str(error), "bad"), *self.waiting()[2:]]
+            return self._shown(NOTHING, show_said(str(error), "bad"))
         asked = {**NOTHING, "question": reply.prediction.question, "sql": reply.sql or ""}
-        return [
-            asked,
-            self._title + show_reply(reply),
-            gr.update(visible=True),
-            reply.sql or "",
-            gr.update(visible=False),
-            "",
-        ]
+        return self._shown(asked, show_reply(reply))
+
+    def _shown(self, asked: dict[str, Any], answer: str) -> list[Any]:
+        closed, there = gr.update(visible=False), gr.update(visible=bool(asked["question"]))
+        return [asked, self._title + answer, there, asked["sql"], closed, "", ""]
 
     def _run(self, sql: str, asked: dict[str, Any]) -> tuple[Any, str]:
         try:

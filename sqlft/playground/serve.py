@@ -47,23 +47,24 @@ def serve(
         WrongUse: `host` is not this machine alone and there is no password; or as for `sqlft.ask`.
         SqlftError: As for `sqlft.ask`.
     """
-    from sqlft.agent import open_analysts
-    from sqlft.evaluation.adapters import name_adapters
     from sqlft.playground.door import is_loopback, read_login
 
     login = read_login(host)
-    own = recipe.run_dir / "adapter"
-    named = name_adapters(adapters or ([own] if own.is_dir() else []))
-    asked = [None] if model else [None, *named.items()]
-    opening = open_analysts(recipe, asked, endpoint=endpoint, model=model, memory=memory, tell=tell)
-    with closing(_listen(host, port)) as listening, opening as analysts:
-        import uvicorn
+    with closing(_listen(host, port)) as listening:
+        from sqlft.agent import open_analysts
+        from sqlft.evaluation.adapters import name_adapters
 
-        app = make_app(analysts, login, is_loopback(host))
-        # open pages hold a connection each, which would be waited for
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, server_header=False)
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
-        uvicorn.Server(config).run(sockets=[listening])
+        own = recipe.run_dir / "adapter"
+        named = name_adapters(adapters or ([own] if own.is_dir() else []))
+        asked = [None] if model else [None, *named.items()]
+        with open_analysts(recipe, asked, endpoint=endpoint, model=model, memory=memory, tell=tell) as analysts:
+            import uvicorn
+
+            app = make_app(analysts, login, is_loopback(host))
+            # open pages hold a connection each, which would be waited for
+            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, server_header=False)
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def make_app(analysts: Sequence[Analyst], login: Login | None, loopback: bool) -> ASGIApp:

@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 
 from sqlft.agent import Analyst
-from sqlft.database import Database, Gate, open_gate
-from sqlft.recipe import Limits, Recipe
+from sqlft.breaking import Breaking, Probe
+from sqlft.database import Gate
+from sqlft.recipe import Recipe
 from sqlft.records import Example, read_examples, write_jsonl
-from tests.few_users import DAY
+from tests.evaluation.made import answer, ladder, question
+from tests.few_users import gate
 from tests.playground.served import BY_COUNTRY, COUNT, SEED, TRAIN, make_analyst, make_recipe, served
+
+__all__ = ["gate"]
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -28,19 +32,6 @@ HOSTILE = (
 )
 EVIL = "'" + "', '".join(text.replace("\\", "\\\\").replace("'", "\\'") for text in HOSTILE) + "'"
 WAIT = 30_000
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    dsn = f"chdb://{tmp_path_factory.mktemp('shop')}"
-    with Database.connect(dsn) as database:
-        database.command("CREATE DATABASE shop")
-        database.command(
-            "CREATE TABLE shop.users ENGINE = MergeTree ORDER BY id AS SELECT number AS id,"
-            " ['France', 'Spain'][1 + number % 3 % 2] AS country FROM numbers(20)"
-        )
-    with open_gate(dsn, limits=Limits(seconds=20), tables=["shop.users"], date=DAY) as gate:
-        yield gate
 
 
 def say(question: str) -> str:
@@ -159,6 +150,36 @@ def test_what_is_right_is_saved_as_it_stands_and_a_duplicate_is_said(
     assert [example.sql for example in read_examples(recipe.seeds)] == [COUNT, BY_COUNTRY]
 
 
+def test_a_failure_is_broken_further_with_the_failures_first(
+    analysts: list[Analyst], visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def break_it(recipe: Recipe, analyst: Analyst, failure: Example, predicted: str, n: int, tell: Any) -> Breaking:
+        given.append((analyst.name, failure.question, failure.sql, predicted))
+        tell("questions", 1, n, "1 failed")
+        asked = [question(place, question=f"{place} {HOSTILE[1]}", sql=f"SELECT '{HOSTILE[0]}'") for place in range(2)]
+        kinds = zip(asked, ("mismatch", "match"), strict=True)
+        return Breaking([Probe(one, answer(one, "base", kind, sql=HOSTILE[2])) for one, kind in kinds])
+
+    monkeypatch.setattr("sqlft.playground.asking.break_it", break_it)
+    with served(analysts) as url, visit(url) as page:
+        panel = ask(page, "How many live in France?")
+        press(panel, "Right")
+        assert not panel.get_by_role("button", name="Break it").is_visible()
+        press(panel, "Wrong")
+        press(panel, "Break it")
+        panel.get_by_text("you called wrong").wait_for()
+        write_sql(panel, right := "SELECT count() FROM shop.users WHERE country = 'France'")
+        press(panel, "Break it")
+        panel.get_by_text("1 of 2 questions near this one failed").wait_for()
+        shown = panel.locator("details")
+        assert shown.locator("summary strong").all_inner_texts() == ["mismatch", "match"]
+        assert all(text in shown.first.inner_text() for text in HOSTILE[:3])
+        assert page.locator("img[src=x]").count() == 0
+    assert given == [("base", "How many live in France?", right, COUNT)]
+
+
 def test_script_is_shown_and_not_run(recipe: Recipe, analysts: list[Analyst], visit: Visit) -> None:
     rows = [Example(question=text, sql=f"SELECT '{text}'", tags=[text]) for text in HOSTILE]
     write_jsonl(recipe.run_dir / "dataset" / "train.jsonl", rows, whole=True)
@@ -208,8 +229,6 @@ def test_rows_are_accepted_edited_and_rejected_by_keys(recipe: Recipe, analysts:
 def test_runs_are_listed_with_their_scores_and_reports(
     recipe: Recipe, analysts: list[Analyst], visit: Visit, tmp_path: Path
 ) -> None:
-    from tests.evaluation.made import ladder
-
     folder = recipe.run_dir / "evaluation" / "golden"
     ladder().save(folder)
     (folder / "report.html").write_text("<title>The report</title><script>document.title += ' runs'</script>")
