@@ -64,15 +64,15 @@ class Panel:
             with gr.Column(visible=False) as self.tools:
                 self.sql = sql_editor(lines=3)
                 with gr.Row(elem_classes="buttons"):
-                    run = gr.Button("Run it again", size="sm")
-                    right = gr.Button("Right", size="sm")
-                    wrong = gr.Button("Wrong", size="sm")
+                    run = gr.Button("Run it again", size="sm", min_width=80)
+                    right = gr.Button("Right", size="sm", min_width=80)
+                    wrong = gr.Button("Wrong", size="sm", min_width=80)
                 with gr.Column(visible=False) as self.keep:
                     self.advice = html()
                     kind = gr.Radio(KINDS, value="seed", label="Keep question and SQL as")
                     with gr.Row(elem_classes="buttons"):
-                        self.save = gr.Button(SAVE, size="sm", variant="primary")
-                        self.more = gr.Button("Break it", size="sm", visible=False)
+                        self.save = gr.Button(SAVE, size="sm", variant="primary", min_width=80)
+                        self.more = gr.Button("Break it", size="sm", visible=False, min_width=80)
                 self.message, self.near = html(), html()
         judged = [self.asked, self.keep, self.advice, self.save, self.more, self.message]
         run.click(self._run, [self.sql, self.asked], [self.answer, self.message], **QUIET)

@@ -35,7 +35,7 @@ class Reviewing:
         sql = sql_editor(elem_id="row-sql")
         with gr.Row(elem_classes="buttons"):
             buttons = {
-                name: gr.Button(label, size="sm", elem_id=f"row-{name}", min_width=90)
+                name: gr.Button(label, size="sm", elem_id=f"row-{name}", min_width=80)
                 for name, label in (
                     ("back", "Back"), ("next", "Next"), ("accept", "Accept"), ("edit", "Save the edit"),
                     ("reject", "Reject"),

@@ -45,7 +45,8 @@ class Shown:
 def show_reply(reply: Reply) -> str:
     """An analyst's answer."""
     shown = Shown.of(reply.result, reply.chart, reply.prediction.question) if reply.result else None
-    return _render("answer.html.jinja", sentence=reply.sentence, shown=shown, reply=reply)
+    sentence = reply.sentence.partition(" It was: ")[0] if reply.result is None else reply.sentence  # it stands below
+    return _render("answer.html.jinja", sentence=sentence, shown=shown, reply=reply)
 
 
 def show_result(result: Result, question: str) -> str:
