@@ -75,7 +75,7 @@ class Panel:
                         self.more = gr.Button("Break it", size="sm", visible=False, min_width=80)
                 self.message, self.near = html(), html()
         judged = [self.asked, self.keep, self.advice, self.save, self.more, self.message]
-        run.click(self._run, [self.sql, self.asked], [self.answer, self.message], **QUIET)
+        run.click(self._run, [self.sql], [self.answer, self.message], **QUIET)
         right.click(lambda asked: self._judge("right", asked), [self.asked], judged, **QUIET)
         wrong.click(lambda asked: self._judge("wrong", asked), [self.asked], judged, **QUIET)
         kind.change(lambda: (SAVE, ""), None, [self.save, self.message], **QUIET)
@@ -111,9 +111,9 @@ class Panel:
         closed, there = gr.update(visible=False), gr.update(visible=bool(asked["question"]))
         return [asked, self._title + answer, there, asked["sql"], closed, "", ""]
 
-    def _run(self, sql: str, asked: dict[str, Any]) -> tuple[Any, str]:
+    def _run(self, sql: str) -> tuple[Any, str]:
         try:
-            return self._title + show_result(self.analyst.gate.run(sql or ""), asked["question"]), ""
+            return self._title + show_result(self.analyst.gate.run(sql or "")), ""
         except SqlftError as error:
             return gr.skip(), show_said(f"The SQL does not run: {error}", "bad")
 
@@ -134,7 +134,7 @@ class Panel:
         pair = [kind, question, given]
         try:
             kept = self._keeper.keep(kind, question, given, sure=asked["doubted"] == pair)
-        except SqlftError as error:
+        except (SqlftError, OSError) as error:
             return {**asked, "doubted": None}, SAVE, show_said(f"Not saved. {error}", "bad")
         said = show_said(kept.said, "doubt" if kept.doubtful else "good" if kept.saved else "note")
         return {**asked, "doubted": pair if kept.doubtful else None}, SURE if kept.doubtful else SAVE, said

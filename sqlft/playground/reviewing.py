@@ -23,8 +23,8 @@ class Reviewing:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper, self._review = keeper, Review(keeper.recipe.run_dir / "dataset")
-        parts = [part for part in (*PARTS, "rejected") if self._review.rows(part)]
-        if not parts:
+        parts = [*(part for part in PARTS if self._review.rows(part)), "rejected"]
+        if len(parts) == 1:
             html(show_said(f"{self._review.folder} holds no dataset yet: `sqlft build` makes one."))
             return
         with gr.Row():
@@ -81,7 +81,7 @@ class Reviewing:
         if not row.example.sql:
             return ""
         try:
-            return show_result(self._keeper.gate.run(split_format(row.example.sql)[0]), row.example.question)
+            return show_result(self._keeper.gate.run(split_format(row.example.sql)[0]))
         except SqlftError as error:
             return show_said(str(error), "bad")
 
@@ -102,7 +102,7 @@ class Reviewing:
                     result = self._keeper.refuse_edit(part, question, sql)
                     self._review.edit(part, example, question, sql, result)
                     said = "Saved: the row is what you wrote."
-            except SqlftError as error:
+            except (SqlftError, OSError) as error:
                 kept = self._show(part, words, place, show_said(str(error), "bad"))
                 return [*kept[:3], question, sql, *kept[5:]]
             return self._show(part, words, place, show_said(said, "good"))

@@ -34,25 +34,25 @@ class Shown:
     chart: str
 
     @classmethod
-    def of(cls, result: Result, chart: Chart | None, title: str) -> Shown:
+    def of(cls, result: Result, chart: Chart | None) -> Shown:
         kinds = [*result.types, *[""] * len(result.columns)][: len(result.columns)]
         numbers = [kind.removeprefix("Nullable(").startswith(("Int", "UInt", "Float", "Decimal")) for kind in kinds]
         cells = [[say_cell(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in result.rows[:SHOWN]]
-        png = base64.b64encode(draw_chart(chart, title)).decode() if chart else ""
+        png = base64.b64encode(draw_chart(chart, "")).decode() if chart else ""  # the question stands above
         return cls(result, cells, numbers, png)
 
 
 def show_reply(reply: Reply) -> str:
     """An analyst's answer."""
-    shown = Shown.of(reply.result, reply.chart, reply.prediction.question) if reply.result else None
+    shown = Shown.of(reply.result, reply.chart) if reply.result else None
     sentence = reply.sentence.partition(" It was: ")[0] if reply.result is None else reply.sentence  # it stands below
     return _render("answer.html.jinja", sentence=sentence, shown=shown, reply=reply)
 
 
-def show_result(result: Result, question: str) -> str:
+def show_result(result: Result) -> str:
     """What SQL gave that somebody edited."""
     chart = choose_chart(result)
-    shown = Shown.of(result, chart, question)
+    shown = Shown.of(result, chart)
     return _render("answer.html.jinja", sentence=say_result(result, chart), shown=shown, reply=None)
 
 

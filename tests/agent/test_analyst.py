@@ -158,10 +158,11 @@ def test_those_side_by_side_share_one_loaded_model_and_what_was_written(
     loads, load = [], LocalModel.load
     monkeypatch.setattr(LocalModel, "load", lambda *given: (loads.append(given), load(*given))[1])
     with open_analysts(tiny, [None, None]) as (one, other):
-        first, again = one.ask("How many users?"), other.ask("How many users?")
+        first, kept = one.ask("How many users?"), (tiny.run_dir / "ask" / "responses.jsonl").read_bytes()
+        again = other.ask("How many users?")
+        assert (tiny.run_dir / "ask" / "responses.jsonl").read_bytes() == kept
         other.ask("How many by country?")
     assert len(loads) == 1 and first.prediction.text == again.prediction.text
-    assert len((tiny.run_dir / "ask" / "responses.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_server_that_holds_the_base_reads_the_prompt_that_was_trained_on(tiny: Recipe) -> None:

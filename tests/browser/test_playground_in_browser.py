@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from sqlft.agent import Analyst
@@ -43,18 +43,34 @@ def say(question: str) -> str:
     return COUNT
 
 
-@pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    monkeypatch.chdir(tmp_path)
-    return make_recipe(tmp_path)
+@pytest.fixture(scope="module")
+def playground(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Analyst], str]]:
+    """Two who answer, and the page's address: gradio takes seconds to make one."""
+    folder = tmp_path_factory.mktemp("playground")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        recipe = make_recipe(folder)
+        analysts = [
+            make_analyst(recipe, gate, say),
+            make_analyst(recipe, gate, lambda question: "SELECT land FROM shop.users", "tuned"),
+        ]
+        write_jsonl(recipe.seeds, [SEED, *(Example(question=text, sql="SELECT 1") for text in HOSTILE)])
+        with served(analysts) as url:
+            yield analysts, url
 
 
 @pytest.fixture
-def analysts(recipe: Recipe, gate: Gate) -> list[Analyst]:
-    return [
-        make_analyst(recipe, gate, say),
-        make_analyst(recipe, gate, lambda question: "SELECT land FROM shop.users", "tuned"),
-    ]
+def url(playground: tuple[list[Analyst], str]) -> str:
+    return playground[1]
+
+
+@pytest.fixture
+def recipe(playground: tuple[list[Analyst], str]) -> Recipe:
+    """With its files as they were made, and nothing decided about them."""
+    folder = playground[0][0].recipe.path.parent
+    for path in (folder / "runs").rglob("*.jsonl"):
+        path.unlink()
+    return make_recipe(folder)
 
 
 Visit = Callable[..., Any]
@@ -108,11 +124,9 @@ def press(panel: Any, name: str) -> None:
     panel.get_by_role("button", name=name, exact=True).click()
 
 
-def test_an_answer_is_corrected_and_saved_and_stands_in_the_file(
-    recipe: Recipe, analysts: list[Analyst], visit: Visit
-) -> None:
-    with served(analysts) as url, visit(url) as page:
-        panel = ask(page, "How many live in France?")
+def test_an_answer_is_corrected_and_saved_and_stands_in_the_file(recipe: Recipe, url: str, visit: Visit) -> None:
+    with visit(url) as page:
+        panel = ask(page, "How many users live in France?")
         assert "The answer is 20" in panel.inner_text()
         assert "does not run" in page.locator("#panel-1").inner_text()
         assert "2 attempts" in page.locator("#panel-1").inner_text()
@@ -133,13 +147,11 @@ def test_an_answer_is_corrected_and_saved_and_stands_in_the_file(
         assert "memory, not skill" in panel.inner_text() and len(read_examples(recipe.golden)) == 1
         press(panel, "Save all the same")
         panel.get_by_text("Saved as a golden question").wait_for()
-    assert read_examples(recipe.golden)[-1] == Example(question="How many live in France?", sql=right)
+    assert read_examples(recipe.golden)[-1] == Example(question="How many users live in France?", sql=right)
 
 
-def test_what_is_right_is_saved_as_it_stands_and_a_duplicate_is_said(
-    recipe: Recipe, analysts: list[Analyst], visit: Visit
-) -> None:
-    with served(analysts) as url, visit(url) as page:
+def test_what_is_right_is_saved_as_it_stands_and_a_duplicate_is_said(recipe: Recipe, url: str, visit: Visit) -> None:
+    with visit(url) as page:
         panel = ask(page, "How many are there by country?")
         assert panel.locator("img.chart").count() == 1 and panel.locator("td").count() == 4
         press(panel, "Right")
@@ -151,7 +163,7 @@ def test_what_is_right_is_saved_as_it_stands_and_a_duplicate_is_said(
 
 
 def test_a_failure_is_broken_further_with_the_failures_first(
-    analysts: list[Analyst], visit: Visit, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, url: str, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
 
@@ -163,8 +175,8 @@ def test_a_failure_is_broken_further_with_the_failures_first(
         return Breaking([Probe(one, answer(one, "base", kind, sql=HOSTILE[2])) for one, kind in kinds])
 
     monkeypatch.setattr("sqlft.playground.asking.break_it", break_it)
-    with served(analysts) as url, visit(url) as page:
-        panel = ask(page, "How many live in France?")
+    with visit(url) as page:
+        panel = ask(page, "How many users live in France?")
         press(panel, "Right")
         assert not panel.get_by_role("button", name="Break it").is_visible()
         press(panel, "Wrong")
@@ -177,14 +189,13 @@ def test_a_failure_is_broken_further_with_the_failures_first(
         assert shown.locator("summary strong").all_inner_texts() == ["mismatch", "match"]
         assert all(text in shown.first.inner_text() for text in HOSTILE[:3])
         assert page.locator("img[src=x]").count() == 0
-    assert given == [("base", "How many live in France?", right, COUNT)]
+    assert given == [("base", "How many users live in France?", right, COUNT)]
 
 
-def test_script_is_shown_and_not_run(recipe: Recipe, analysts: list[Analyst], visit: Visit) -> None:
+def test_script_is_shown_and_not_run(recipe: Recipe, url: str, visit: Visit) -> None:
     rows = [Example(question=text, sql=f"SELECT '{text}'", tags=[text]) for text in HOSTILE]
     write_jsonl(recipe.run_dir / "dataset" / "train.jsonl", rows, whole=True)
-    write_jsonl(recipe.seeds, [SEED, *rows])
-    with served(analysts) as url, visit(url) as page:
+    with visit(url) as page:
         panel = ask(page, f"Hostile {' '.join(HOSTILE)}")
         cells = panel.locator("td").all_inner_texts()
         assert all(text in cells for text in HOSTILE) and "onerror=alert(8)" in panel.locator("th").first.inner_text()
@@ -201,11 +212,11 @@ def test_script_is_shown_and_not_run(recipe: Recipe, analysts: list[Analyst], vi
         assert page.evaluate("[...document.scripts].every(one => !one.text.startsWith('alert'))")
 
 
-def test_rows_are_accepted_edited_and_rejected_by_keys(recipe: Recipe, analysts: list[Analyst], visit: Visit) -> None:
+def test_rows_are_accepted_edited_and_rejected_by_keys(recipe: Recipe, url: str, visit: Visit) -> None:
     folder = recipe.run_dir / "dataset"
     rows = [TRAIN, Example(question="Oldest?", sql="SELECT max(id) FROM shop.users"), Example(question="?", sql=COUNT)]
     write_jsonl(folder / "train.jsonl", rows, whole=True)
-    with served(analysts) as url, visit(url) as page:
+    with visit(url) as page:
         page.get_by_role("tab", name="Datasets").click()
         page.get_by_text("1 of 3").wait_for()
         page.keyboard.press("a")
@@ -226,13 +237,11 @@ def test_rows_are_accepted_edited_and_rejected_by_keys(recipe: Recipe, analysts:
     assert '"reason":"by_hand"' in (folder / "rejected.jsonl").read_text()
 
 
-def test_runs_are_listed_with_their_scores_and_reports(
-    recipe: Recipe, analysts: list[Analyst], visit: Visit, tmp_path: Path
-) -> None:
+def test_runs_are_listed_with_their_scores_and_reports(recipe: Recipe, url: str, visit: Visit) -> None:
     folder = recipe.run_dir / "evaluation" / "golden"
     ladder().save(folder)
     (folder / "report.html").write_text("<title>The report</title><script>document.title += ' runs'</script>")
-    with served(analysts) as url, visit(url) as page:
+    with visit(url) as page:
         page.get_by_role("tab", name="Runs").click()
         page.get_by_text("open the report").wait_for()
         assert re.search(r"\d+ to \d+%", page.locator(".run").inner_text())
@@ -242,10 +251,10 @@ def test_runs_are_listed_with_their_scores_and_reports(
         assert opened.value.title() == "The report runs"
 
 
-def test_without_the_password_nothing_is_answered(analysts: list[Analyst], visit: Visit) -> None:
-    import httpx
-
-    with served(analysts, ("ann", "p:ss")) as url:
+def test_without_the_password_nothing_is_answered(
+    playground: tuple[list[Analyst], str], recipe: Recipe, visit: Visit
+) -> None:
+    with served(playground[0], ("ann", "p:ss")) as url:
         for path in ("/", "/config", "/assets/x.js", "/gradio_api/startup-events", "/report/shop/evaluation/golden"):
             assert httpx.get(url + path).status_code == 401
         assert httpx.get(url, auth=("ann", "other")).status_code == 401
@@ -254,9 +263,9 @@ def test_without_the_password_nothing_is_answered(analysts: list[Analyst], visit
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone(analysts: list[Analyst], visit: Visit, scheme: str) -> None:
+def test_it_fits_a_phone(recipe: Recipe, url: str, visit: Visit, scheme: str) -> None:
     options = {"width": 390, "height": 844, "is_mobile": True, "device_scale_factor": 2, "color_scheme": scheme}
-    with served(analysts) as url, visit(url, **options) as page:
+    with visit(url, **options) as page:
         press(ask(page, "How many by country?"), "Right")
         for tab in ("Ask", "Datasets", "Runs"):
             page.get_by_role("tab", name=tab).click()
