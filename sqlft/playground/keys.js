@@ -7,12 +7,9 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") event.target.blur();
     return;
   }
-  const names = {
-    a: "accept", r: "reject", j: "next", k: "back",
-    ArrowDown: "next", ArrowRight: "next", ArrowUp: "back", ArrowLeft: "back",
-  };
+  const names = { a: "accept", r: "reject", j: "next", k: "back", ArrowDown: "next", ArrowUp: "back" };
   if (event.key === "e") document.querySelector("#row-sql .cm-content")?.focus();
-  else if (names[event.key] && !event.target.closest("[role='tablist']")) document.querySelector(`#row-${names[event.key]}`).click();
+  else if (names[event.key]) document.querySelector(`#row-${names[event.key]}`).click();
   else return;
   event.preventDefault();
 });

@@ -44,7 +44,7 @@ class Says:
 
 def make_recipe(folder: Path, **more: Any) -> Recipe:
     """A recipe with a seed, a golden question and a training row, whose run is under the working directory."""
-    columns = [Column(name="id", type="UInt64"), Column(name="country", type="String")]
+    columns = [Column(name="id", type="UInt64"), Column(name="country", type="String", values=["France", "Spain"])]
     SchemaCard(tables=[Table(name="shop.users", columns=columns)]).save(folder / "schema.yaml")
     write_jsonl(folder / "seeds.jsonl", [SEED])
     write_jsonl(folder / "golden.jsonl", [GOLDEN])
