@@ -182,8 +182,8 @@ def open_analysts(
     if endpoint is None:
         if model:
             raise WrongUse(Problem("--model", model, "it names a model of a server", "Write --endpoint URL too."))
-        for adapter, writer in zip(adapters, _local(recipe, adapters, memory, notes, tell), strict=True):
-            writers.append((adapter[0] if adapter else "base", writer, None))
+        for adapter, local in zip(adapters, _local(recipe, adapters, memory, notes, tell), strict=True):
+            writers.append((adapter[0] if adapter else "base", local, None))
     else:
         if memory:
             why = "a memory works in the local model alone"

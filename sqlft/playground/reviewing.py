@@ -46,9 +46,11 @@ class Reviewing:
         place, row = gr.State(0), gr.State(None)
         shown = [place, row, head, question, sql, result, message]
         at = [part, words, place]
-        gr.on([part.change, words.submit], lambda *at: self._show(*at, 0), [part, words], shown, **QUIET)
-        buttons["back"].click(lambda *at: self._show(*at[:2], at[2] - 1), at, shown, **QUIET)
-        buttons["next"].click(lambda *at: self._show(*at[:2], at[2] + 1), at, shown, **QUIET)
+        gr.on(
+            [part.change, words.submit], lambda part, words: self._show(part, words, 0), [part, words], shown, **QUIET
+        )
+        buttons["back"].click(lambda part, words, place: self._show(part, words, place - 1), at, shown, **QUIET)
+        buttons["next"].click(lambda part, words, place: self._show(part, words, place + 1), at, shown, **QUIET)
         edited = [*at, row, question, sql]
         for name in ("accept", "edit", "reject"):
             buttons[name].click(

@@ -56,7 +56,8 @@ def serve(
 
         own = recipe.run_dir / "adapter"
         named = name_adapters(adapters or ([own] if own.is_dir() else []))
-        asked = [None] if model else [None, *named.items()]
+        alone = (model, named[model]) if model in named else None
+        asked = [alone] if model else [None, *named.items()]
         with open_analysts(recipe, asked, endpoint=endpoint, model=model, memory=memory, tell=tell) as analysts:
             import uvicorn
 
