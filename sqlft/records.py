@@ -7,12 +7,15 @@ never dropped in silence.
 from __future__ import annotations
 
 import datetime
+import errno
+import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -185,6 +188,46 @@ def write_jsonl(path: Path, records: Iterable[BaseModel], *, whole: bool = False
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[BinaryIO]:
+    """The file, open to be read and appended to, held against all others who ask for it here; made where it is missing.
+
+    Where the file was replaced by another while one waited for it, that one is opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("ab+", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    yield file
+                    return
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a process was forked meanwhile
+
+
+def append_jsonl(file: BinaryIO, record: BaseModel, *, whole: bool = False) -> int:
+    """Appends one record to a `locked` file, on a line of its own, all of it or nothing; the line's number.
+
+    Args:
+        file: What `locked` gave. A last line without its end is taken for whole: read the file first.
+        record: The line.
+        whole: As for `write_jsonl`.
+    """
+    file.seek(0)
+    held = file.read()
+    begin = b"\n" if held and not held.endswith(b"\n") else b""
+    line = begin + record.model_dump_json(exclude_defaults=not whole).encode() + b"\n"
+    try:
+        if file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.name))
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(len(held))
+        raise
+    return held.count(b"\n") + len(begin) + 1
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

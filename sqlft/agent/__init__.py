@@ -1,7 +1,7 @@
 """Questions in, predictions out: retrieve, write, run, reflect, vote. It knows no right answers."""
 
 from sqlft.agent.agent import Agent, Way
-from sqlft.agent.ask import Analyst, Reply, open_analyst
+from sqlft.agent.ask import Analyst, Reply, open_analyst, open_analysts
 from sqlft.agent.retrieve import Bm25, Nearest, VectorSearch
 from sqlft.agent.writers import EndpointWriter, LocalWriter, Remembered, ServedWriter, Writer
 
@@ -19,4 +19,5 @@ __all__ = [
     "Way",
     "Writer",
     "open_analyst",
+    "open_analysts",
 ]

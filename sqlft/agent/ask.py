@@ -6,7 +6,7 @@ What was written is kept in runs/NAME/ask/responses.jsonl, as the ladder's is: t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -157,44 +157,69 @@ def open_analyst(
         WrongUse: A memory that is not there, a model that is not served; recipe, card or seeds that cannot be.
         SqlftError: The database or the server cannot be reached.
     """
+    with open_analysts(recipe, [adapter], endpoint=endpoint, model=model, memory=memory, tell=tell) as (analyst,):
+        yield analyst
+
+
+@contextmanager
+def open_analysts(
+    recipe: Recipe,
+    adapters: Sequence[tuple[str, Path] | None],
+    *,
+    endpoint: str | None = None,
+    model: str | None = None,
+    memory: bool = False,
+    tell: Tell = lambda stage, done, of, note: None,
+) -> Iterator[list[Analyst]]:
+    """`open_analyst` for each of these, who share the gate, what is kept, the notes and one loaded model.
+
+    With `memory`, those have one beside whom one was made; one at least must. They are to be asked one at a time.
+    """
     card, way = SchemaCard.load(recipe.schema_), Way.of(recipe, recipe.agent.ask)
     seeds = read_examples(recipe.seeds) if way.shots else []
     notes: list[str] = []
-    writer: Writer
-    teller: tuple[Writer, str] | None = None
+    writers: list[tuple[str, Writer, tuple[Writer, str] | None]] = []
     if endpoint is None:
         if model:
             raise WrongUse(Problem("--model", model, "it names a model of a server", "Write --endpoint URL too."))
-        name, writer = adapter[0] if adapter else "base", _local(recipe, adapter, memory, notes, tell)
+        for adapter, local in zip(adapters, _local(recipe, adapters, memory, notes, tell), strict=True):
+            writers.append((adapter[0] if adapter else "base", local, None))
     else:
         if memory:
             why = "a memory works in the local model alone"
             raise WrongUse(Problem("--memory", "on a server", why, "Leave one out."))
-        name, writer, teller = _served(recipe, adapter, endpoint, model, notes)
+        writers += [_served(recipe, adapter, endpoint, model, notes) for adapter in adapters]
     with recipe_gate(recipe, card) as gate, Journal(recipe.run_dir / "ask" / "responses.jsonl") as journal:
         section = recipe.agent.embeddings
         nearest: Nearest = VectorSearch(section, seeds, journal) if section else Bm25(seeds)
-        decoding = way.decoding(recipe)
-        agent = Agent(Remembered(writer, journal), gate, card, recipe.prompt, decoding, way, seeds, nearest)
         notes[:0] = gate.warnings
-        yield Analyst(recipe, agent, gate, name, teller and (Remembered(teller[0], journal), teller[1]), notes)
+        decoding, analysts = way.decoding(recipe), []
+        for name, writer, teller in writers:
+            agent = Agent(Remembered(writer, journal), gate, card, recipe.prompt, decoding, way, seeds, nearest)
+            told_by = teller and (Remembered(teller[0], journal), teller[1])
+            analysts.append(Analyst(recipe, agent, gate, name, told_by, notes))
+        yield analysts
 
 
-def _local(recipe: Recipe, adapter: tuple[str, Path] | None, memory: bool, notes: list[str], tell: Tell) -> LocalWriter:
-    folder = recipe.memory_dir(bool(adapter)) if memory else None
-    if folder and not (folder / "memory.json").is_file():
-        raise WrongUse(Problem("--memory", str(folder), "there is none", "Make one with `sqlft memorize` first."))
+def _local(
+    recipe: Recipe, adapters: Sequence[tuple[str, Path] | None], memory: bool, notes: list[str], tell: Tell
+) -> list[LocalWriter]:
+    folders = [recipe.memory_dir(bool(adapter)) if memory else None for adapter in adapters]
+    held = [folder if folder and (folder / "memory.json").is_file() else None for folder in folders]
+    if memory and not any(held):
+        where = " and ".join(dict.fromkeys(map(str, folders)))
+        raise WrongUse(Problem("--memory", where, "there is none", "Make one with `sqlft memorize` first."))
     loaded: list[LocalModel] = []
 
     def load() -> LocalModel:
         if not loaded:
             tell("loading the base", 0, 1, recipe.base)
-            loaded.append(LocalModel.load(recipe.model, recipe.base, dict([adapter] if adapter else [])))
+            loaded.append(LocalModel.load(recipe.model, recipe.base, dict(filter(None, adapters))))
             tell("loading the base", 1, 1, recipe.base)
             notes.extend(loaded[0].warnings)
         return loaded[0]
 
-    return LocalWriter(recipe, adapter, load, folder)
+    return [LocalWriter(recipe, adapter, load, beside) for adapter, beside in zip(adapters, held, strict=True)]
 
 
 def _served(

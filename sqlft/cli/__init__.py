@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 
 # the order in which --help lists the commands
-from sqlft.cli import dataset, models, ask, mcp, memory, export, queries, about  # isort: skip
+from sqlft.cli import dataset, models, ask, playground, mcp, memory, export, queries, about  # isort: skip
 from sqlft.cli.app import app
 from sqlft.problems import SqlftError
 
-__all__ = ["about", "app", "ask", "dataset", "export", "main", "mcp", "memory", "models", "queries"]
+__all__ = ["about", "app", "ask", "dataset", "export", "main", "mcp", "memory", "models", "playground", "queries"]
 
 
 def main() -> None:

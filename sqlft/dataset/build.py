@@ -17,6 +17,7 @@ from sqlft.dataset.journal import read_answers
 from sqlft.dataset.provenance import stamp
 from sqlft.dataset.purse import Purse
 from sqlft.dataset.queries import Queries, recipe_gate
+from sqlft.dataset.review import Review
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
 from sqlft.dataset.split import split
 from sqlft.dataset.teacher import write_pairs
@@ -121,10 +122,13 @@ def build(
         own = [with_format(seed, recipe.prompt.format_clause) for seed in seeds] if recipe.split.seeds else []
         # before the teacher's: of two pairs with one question the real one stays
         real = [with_format(pair, recipe.prompt.format_clause) for pair in imported]
+        review = Review(folder)
         cleaned = waterfall.clean(
-            [*own, *real, *written.examples], lambda stage, done, of: report_progress(stage, done, of, "")
+            review.apply_edits([*own, *real, *written.examples]),
+            lambda stage, done, of: report_progress(stage, done, of, ""),
         )
         sandbox, warnings = gate.sandbox, list(gate.warnings)
+    review.drop_rejected(cleaned)
     written = purse.total()
     write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
     outcomes = [cleaned.outcomes[place] for place in cleaned.places]

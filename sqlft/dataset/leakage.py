@@ -8,6 +8,7 @@ from sqlft.card import SchemaCard
 from sqlft.database.clauses import split_format
 from sqlft.dataset.lint.leakage import NEAR_WITH_SQL, leaks
 from sqlft.dataset.lint.pair import Pair
+from sqlft.dataset.lint.remark import Remark
 from sqlft.dataset.lint.wording import named_values
 from sqlft.problems import SqlftError
 from sqlft.recipe import Recipe
@@ -29,9 +30,7 @@ def refuse_leaks(recipe: Recipe) -> None:
     if recipe.allow_leakage or not path.is_file():
         return
     rows = read_examples(path)
-    asked = [example for file in (recipe.golden, *recipe.evaluation.questions) for example in read_examples(file)]
-    values = named_values(SchemaCard.load(recipe.schema_))
-    found = list(leaks(_pairs(rows), _pairs(asked), values, recipe.clean.leak_near, result=NEAR_WITH_SQL))
+    found = find_leaks(recipe, rows, read_asked(recipe))
     if not found:
         return
     leaking = {place for place, _ in found}
@@ -46,6 +45,21 @@ def refuse_leaks(recipe: Recipe) -> None:
         f"`sqlft build {recipe.words}` drops them; with allow_leakage: true they are trained on, and every report says "
         "so in red."
     )
+
+
+def read_asked(recipe: Recipe) -> list[Example]:
+    """The golden set and `evaluation.questions`.
+
+    Raises:
+        WrongUse: A file cannot be read.
+    """
+    return [example for file in (recipe.golden, *recipe.evaluation.questions) for example in read_examples(file)]
+
+
+def find_leaks(recipe: Recipe, rows: Sequence[Example], asked: Sequence[Example]) -> list[tuple[int, Remark]]:
+    """The rows, by place, that give one of these questions away by their text, each with what it gives away."""
+    values = named_values(SchemaCard.load(recipe.schema_))
+    return list(leaks(_pairs(rows), _pairs(asked), values, recipe.clean.leak_near, result=NEAR_WITH_SQL))
 
 
 def _pairs(examples: Sequence[Example]) -> list[Pair]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from sqlft.agent.chart import Chart
@@ -17,6 +18,13 @@ def write_chart(chart: Chart, path: Path, title: str) -> Path:
     Raises:
         OSError: It cannot be written there.
     """
+    path.write_bytes(draw_chart(chart, title))
+    return path
+
+
+def draw_chart(chart: Chart, title: str) -> bytes:
+    """The PNG's bytes."""
+    buffer = io.BytesIO()
     places = range(len(chart.labels))
     with drawing(3.2 if chart.over_time else 0.9 + 0.28 * len(chart.labels)) as (figure, axes):
         if chart.over_time:
@@ -32,5 +40,5 @@ def write_chart(chart: Chart, path: Path, title: str) -> Path:
             axes.set_xlabel(fit(chart.number, 40))
         axes.grid(axis="y" if chart.over_time else "x", color="#dddddd")
         axes.set_title(fit(title, 60), fontsize=10)
-        figure.savefig(path, format="png", dpi=200, facecolor="white")
-    return path
+        figure.savefig(buffer, format="png", dpi=200, facecolor="white")
+    return buffer.getvalue()

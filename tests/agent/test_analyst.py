@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import sqlft
-from sqlft.agent import open_analyst
+from sqlft.agent import open_analyst, open_analysts
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.database import Gate
+from sqlft.inference import LocalModel
 from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example, write_jsonl
@@ -149,6 +150,19 @@ def test_the_local_base_answers_where_no_server_is_named(tiny: Recipe) -> None:
         assert analyst.teller is None
     assert reply.prediction.model == "base" and reply.prediction.completion_tokens > 0
     assert reply.result is None and reply.sentence  # its weights are random
+
+
+def test_those_side_by_side_share_one_loaded_model_and_what_was_written(
+    tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, load = [], LocalModel.load
+    monkeypatch.setattr(LocalModel, "load", lambda *given: (loads.append(given), load(*given))[1])
+    with open_analysts(tiny, [None, None]) as (one, other):
+        first, kept = one.ask("How many users?"), (tiny.run_dir / "ask" / "responses.jsonl").read_bytes()
+        again = other.ask("How many users?")
+        assert (tiny.run_dir / "ask" / "responses.jsonl").read_bytes() == kept
+        other.ask("How many by country?")
+    assert len(loads) == 1 and first.prediction.text == again.prediction.text
 
 
 @pytest.mark.parametrize("listed", [True, False])

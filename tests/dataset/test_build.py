@@ -14,6 +14,7 @@ from sqlft.database.shop import fill_shop
 from sqlft.dataset.build import PARTS, build, rehearse
 from sqlft.dataset.fold import fold_question, fold_sql
 from sqlft.dataset.lint.wording import template
+from sqlft.dataset.review import Review
 from sqlft.problems import WrongUse
 from sqlft.recipe import CleaningStep, Limits, Recipe
 from sqlft.records import Example, Rejected, read_jsonl, write_jsonl
@@ -158,6 +159,21 @@ def test_a_second_build_asks_nothing_again(recipe, stub):
     again = build(recipe(teacher=openai(stub), split={"validation": 1}))
     assert len(stub.requests) == 1
     assert first.files == again.files
+
+
+@pytest.mark.usefixtures("one_gate")
+def test_what_was_decided_by_hand_is_so_in_the_next_build(recipe, stub, gate):
+    made = recipe(teacher=openai(stub), split={"validation": 0})
+    report = build(made)
+    rows = {example.question: example for example in read(report, "train")}
+    review, sql = Review(report.folder), "SELECT count() FROM ecommerce.sessions"
+    review.reject("train", rows["How many countries are there?"])
+    review.edit("train", rows["How many sessions are there?"], "How many sessions are on record?", sql, gate.run(sql))
+    decided, again = {example.question for example in read(report, "train")}, build(made)
+    train = {example.question: example for example in read(again, "train")}
+    assert set(train) == decided and len(train) == len(rows) - 1
+    assert train["How many sessions are on record?"].checks  # the build judged it
+    assert again.rejected["by_hand"] == 1 and again.counts["train"] == len(train)
 
 
 @pytest.mark.usefixtures("one_gate")
