@@ -44,7 +44,7 @@ def test_no_file_is_more_than_one_room():
 
 
 def test_the_package_stays_small():
-    assert sum(map(_lines_of_code, SOURCES)) < 20800
+    assert sum(map(_lines_of_code, SOURCES)) < 22000
 
 
 def _lines_of_code(path: Path) -> int:
