@@ -1,6 +1,6 @@
 """Does "Break it" find what goes wrong more often than chance? The demo's adapter, near its failures and anywhere.
 
-    python -m benchmarks.break_it [--run runs/tiny-cpu] [--failures 12] [--seeds 2] [--questions 16] [KEY=VALUE …]
+    python -m benchmarks.break_it [--run runs/tiny-cpu] [--failures 12] [--seeds 1] [--questions 16] [KEY=VALUE …]
 
 Failures are wrong answers of the run's own evaluations on held-out questions, each of a template of its own, drawn by
 lot. Near each, `break_it` asks so many questions with each seed. As many are drawn as `sqlft build` draws its pairs,
@@ -10,8 +10,9 @@ near another failure or with another seed, counts once.
 Rates are wrong answers of what counted, with intervals that take templates whole; the ratio's is a bootstrap that takes
 failures whole, and p the exact test in which what was asked near one failure and what was asked instead change sides
 together. `one_filter_more` are questions near that the grammar writes for failures alone; `ratio_without` leaves them
-out. `templates` are those that the failures found span. All right SQL is the grammar's, ran twice with one answer, and
-passed the checks that compare it with its question. The demo is made first where the run is missing.
+out, and `random_with_one_filter_more` is the rate of as many such questions drawn by lot. `templates` are those that
+the failures found span. All right SQL is the grammar's, ran twice with one answer, and passed the checks that compare
+it with its question. The demo is made first where the run is missing.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from rich.table import Table
 from sqlft.agent import open_analyst
 from sqlft.breaking import Probe, Trial, break_it
 from sqlft.dataset.fold import fold_question, fold_sql
-from sqlft.dataset.template_teacher import TemplateTeacher
+from sqlft.dataset.grammar import widen
+from sqlft.dataset.template_teacher import TemplateTeacher, draw_new
 from sqlft.demo import demo_recipe, run_demo
 from sqlft.evaluation import Results
 from sqlft.evaluation.clusters import Clustered, cluster_share, resample
@@ -49,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/tiny-cpu"))
     parser.add_argument("--failures", type=int, default=12)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--questions", type=int, default=16)
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
@@ -70,9 +72,11 @@ def main() -> None:
         drawn = TemplateTeacher(trial.card, recipe.seed + ANOTHER_SEED).examples(SPARE * len(near))
         other = trial.anew()
         anywhere = other.ask(other.sift(drawn)[: len(near)])
+        other = trial.anew()
+        harder = other.ask(other.sift(draw_harder(trial.teacher, 2 * len(near)))[: len(near)])
     anywhere = anywhere[: len(near)]
     near = near[: len(anywhere)]
-    conclude(recipe, trial.teacher, near, anywhere, time.perf_counter() - began)
+    conclude(trial.teacher, near, anywhere, harder, time.perf_counter() - began)
 
 
 def draw_failures(recipe: Recipe, wanted: int) -> list[tuple[Example, str | None]]:
@@ -85,6 +89,14 @@ def draw_failures(recipe: Recipe, wanted: int) -> list[tuple[Example, str | None
             found.setdefault(question.template, []).append((question, results.answers[recipe.name][place].sql))
     rng = random.Random(0)
     return [rng.choice(found[name]) for name in rng.sample(sorted(found), min(wanted, len(found)))]
+
+
+def draw_harder(teacher: TemplateTeacher, most: int) -> list[Example]:
+    """Of templates drawn by lot, with one filter more."""
+    rng, found = random.Random(0), dict[str, Example]()
+    wider = [one for template in teacher.templates for one in widen(template)]
+    drawn = [draw_new(template, rng, found) for template in rng.sample(wider, min(most, len(wider)))]
+    return [example for example in drawn if example]
 
 
 def once(probes: Iterable[tuple[str, Probe]]) -> list[tuple[str, Probe]]:
@@ -107,8 +119,8 @@ def rate(probes: Sequence[Probe]) -> Clustered:
 def ratio_interval(near: Sequence[tuple[str, bool]], anywhere: Sequence[bool]) -> tuple[float, float]:
     """95% interval of the ratio of shares: percentiles over draws of whole failures."""
     names = sorted({name for name, _ in near})
-    both = [(name, failed, by) for (name, failed), by in zip(near, anywhere, strict=True)]
-    sums = np.array([[sum(row[side] for row in both if row[0] == name) for name in names] for side in (1, 2)])
+    beside = [(name, failed) for (name, _), failed in zip(near, anywhere, strict=True)]
+    sums = np.array([[sum(hit for one, hit in side if one == name) for name in names] for side in (near, beside)])
     drawn = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
     ours, theirs = sums[0][drawn].sum(1), sums[1][drawn].sum(1)
     low, high = np.quantile(ours / np.maximum(theirs, 1), [0.025, 0.975])
@@ -116,11 +128,15 @@ def ratio_interval(near: Sequence[tuple[str, bool]], anywhere: Sequence[bool]) -
 
 
 def conclude(
-    recipe: Recipe, teacher: TemplateTeacher, near: list[tuple[str, Probe]], anywhere: list[Probe], seconds: float
+    teacher: TemplateTeacher,
+    near: list[tuple[str, Probe]],
+    anywhere: list[Probe],
+    harder: list[Probe],
+    seconds: float,
 ) -> None:
     """Prints the table and the last line."""
     ours = [probe for _, probe in near]
-    every = {"near failures": ours, "anywhere": anywhere}
+    every = {"near failures": ours, "anywhere": anywhere, "anywhere, one filter more": harder}
     table = Table("questions", "n", "wrong [95% CI]", "templates asked", "templates that failed", "commonest mistakes")
     for name, probes in every.items():
         share, failed = rate(probes), [probe for probe in probes if probe.failed]
@@ -154,6 +170,7 @@ def conclude(
                 "random_interval": [round(shares["anywhere"].low, 4), round(shares["anywhere"].high, 4)],
                 "ratio_interval": ratio_interval(wrong, chance),
                 "one_filter_more": len(ours) - len(plain),
+                "random_with_one_filter_more": round(shares["anywhere, one filter more"].value or 0.0, 4),
                 "ratio_without": round(sum(probe.failed for probe in plain) / max(len(plain), 1) / expected, 2),
                 "templates": {
                     name: len({probe.question.template for probe in probes if probe.failed})

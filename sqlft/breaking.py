@@ -40,6 +40,7 @@ PER_TEMPLATE = 6
 """Questions of one template at the most: a seventh failure of one kind tells little that six did not."""
 _AT_A_TIME = 2  # of one template before its answers are known
 _PATIENCE = 8  # pairs that may be dropped for each question that is wanted
+_ROUNDS = 1000  # of a teacher that have seeds of their own
 _SPARE = 2  # pairs that a teacher is asked for, for each question that is wanted
 _USUAL = 0.2  # the share of wrong answers that is believed of what nothing is known of, as firmly as after one answer
 _NARROW = 4  # how much less an answer says of a template that is less like its own
@@ -224,8 +225,8 @@ class Trial:
 class _Grammar:
     """Draws from the templates that are likeliest to fail, as far as those like them have failed.
 
-    A template that failed brings in those with one filter more. Few draws of each see to it that all that is near has
-    its turn: taking chances beside (Thompson sampling) costs more failures than it finds, with so few questions.
+    A template that failed brings in those with one filter more. That few are drawn of each sees to it that all that is
+    near has its turn.
     """
 
     def __init__(self, trial: Trial, first: Probe, seed: int) -> None:
@@ -248,12 +249,10 @@ class _Grammar:
         drawn: list[Example] = []
         order = self._rng.sample(list(self._templates.values()), len(self._templates))  # equals come in any order
         for template in sorted(order, key=self._believe, reverse=True):
-            for _ in range(min(_AT_A_TIME, PER_TEMPLATE - self._draws[template.id])):
+            for _ in range(min(_AT_A_TIME, PER_TEMPLATE - self._draws[template.id], wanted - len(drawn))):
                 self._draws[template.id] += 1
-                if len(drawn) < wanted and (example := draw_new(template, self._rng, self._found)):
+                if example := draw_new(template, self._rng, self._found):
                     drawn.append(example)
-            if len(drawn) == wanted:
-                break
         return drawn
 
     def learn(self, probe: Probe) -> None:
@@ -282,6 +281,7 @@ class _Teacher:
         self._recipe = recipe.model_copy(deep=True)
         if recipe.teacher.kind == "openai-batch":  # somebody is waiting
             self._recipe.teacher.kind = "openai"
+        self._recipe.seed += _ROUNDS * (1 + seed)
         self._card, self._confirm, self._failed, self._rounds = card, confirm, [first], 0
         self._seeds = read_examples(recipe.seeds)
         self._folder = recipe.run_dir / "break_it" / f"{first.question.id}-{seed}"
