@@ -270,3 +270,9 @@ def test_it_fits_a_phone(recipe: Recipe, url: str, visit: Visit, scheme: str) ->
         for tab in ("Ask", "Datasets", "Runs"):
             page.get_by_role("tab", name=tab).click()
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_nothing_is_told_to_anybody_and_no_event_is_for_others(url: str) -> None:
+    told = httpx.get(f"{url}/config").json()
+    assert told["analytics_enabled"] is False
+    assert {one["api_visibility"] for one in told["dependencies"]} == {"private"}

@@ -166,13 +166,13 @@ def test_what_was_decided_by_hand_is_so_in_the_next_build(recipe, stub, gate):
     made = recipe(teacher=openai(stub), split={"validation": 0})
     report = build(made)
     rows = {example.question: example for example in read(report, "train")}
-    review, sql = Review(report.folder), "SELECT count() FROM ecommerce.sessions"
+    review, sql = Review(report.folder), "SELECT max(age) FROM ecommerce.users"
     review.reject("train", rows["How many countries are there?"])
-    review.edit("train", rows["How many sessions are there?"], "How many sessions are on record?", sql, gate.run(sql))
+    review.edit("train", rows["How old is the oldest user?"], "What age has the eldest?", sql, gate.run(sql))
     decided, again = {example.question for example in read(report, "train")}, build(made)
     train = {example.question: example for example in read(again, "train")}
     assert set(train) == decided and len(train) == len(rows) - 1
-    assert train["How many sessions are on record?"].checks  # the build judged it
+    assert train["What age has the eldest?"].checks  # the build judged it
     assert again.rejected["by_hand"] == 1 and again.counts["train"] == len(train)
 
 
