@@ -153,6 +153,7 @@ def run(image: Image, words: list[str], service: dict[str, Any] | None = None) -
 def enter(image: Image, compose: dict[str, Any]) -> dict[str, int]:
     """Starts what every service of the image starts, with --help, and the demo's first steps; commands by service."""
     volumes = Path(f"{image.root}.volumes")
+    shutil.rmtree(volumes, ignore_errors=True)
     for place in image.volumes:  # a new volume is a copy of what the image has there
         for source in compose["volumes"]:
             if any(
