@@ -74,12 +74,15 @@ def write_project(folder: Path, dsn: str, databases: Sequence[str] | None = None
     if there:
         why, write = "it is there already, and nothing is overwritten", "Write another folder, or delete it."
         raise WrongUse(Problem("FOLDER", str(path), why, write) for path in there)
+    address = parse_dsn(dsn)
+    if address.path and not address.path.is_dir():  # which the engine would make
+        why, write = "there is no such folder", "Write the folder of a database that chdb has written."
+        raise WrongUse(Problem("database.dsn", str(address), why, write))
     with Database.connect(dsn) as db:
         card = introspect(db, databases)
         seed, gold = _examples(card)
         for example in (seed, gold):
             db.run(example.sql)
-    address = parse_dsn(dsn)
     name = re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip("-") or "project"
     secret = " # the password comes from CLICKHOUSE_PASSWORD" if address.password else ""
     clean = _scalar(str(dataclasses.replace(address, password="")))

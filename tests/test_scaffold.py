@@ -51,9 +51,16 @@ def test_nothing_is_overwritten_and_every_file_in_the_way_is_named(dsn, tmp_path
 
 
 def test_a_database_without_tables_is_a_sentence_and_leaves_no_folder(tmp_path):
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(SqlftError, match="no table there"):
         write_project(tmp_path / "empty", f"chdb://{tmp_path}/nothing")
     assert not (tmp_path / "empty").exists()
+
+
+def test_a_mistyped_folder_is_wrong_use_and_is_not_made(tmp_path):
+    with pytest.raises(WrongUse, match="no such folder"):
+        write_project(tmp_path / "zoo", f"chdb://{tmp_path}/engin")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_password_is_not_written(dsn, tmp_path, monkeypatch):

@@ -48,19 +48,19 @@ def ask(
     from sqlft.recipe import load_recipe
 
     overrides = [word for word in words or [] if re.fullmatch(r"[a-z_]+(\.\w+)*=\S.*", word)]
-    question = " ".join(word for word in words or [] if word not in overrides)
+    asked = [word for word in words or [] if word not in overrides]
     if csv == Path("-") and as_json:
         why = "both write to standard output"
         raise WrongUse(Problem("command line", "--csv - and --json", why, "Write --csv FILE."))
-    if not question and (csv or chart):
+    if not asked and (csv or chart):
         why = "each answer would be written over the last one"
         raise WrongUse(Problem("command line", "--csv and --chart at the prompt", why, "Write the question too."))
     shown = _Shown(explain, csv, chart, as_json)
     with sqlft.analyst(
         load_recipe(recipe, overrides), adapter=adapter, endpoint=endpoint, model=model, memory=memory
     ) as analyst:
-        if question:
-            shown.print(analyst, question)
+        if asked:
+            shown.print(analyst, " ".join(asked))
         else:
             _prompt(analyst, shown)
 

@@ -178,7 +178,7 @@ def predict(
 
     overrides = [word for word in questions or [] if re.fullmatch(r"[a-z_]+(\.\w+)*=\S.*", word)]
     asked = [word for word in questions or [] if word not in overrides] + (_lines(file) if file else [])
-    if not asked:
+    if not asked or not all(map(str.strip, asked)):
         raise WrongUse(
             Problem("QUESTION", "no question", "there is nothing to answer", "Write one in quotes, or --file FILE.")
         )

@@ -136,5 +136,11 @@ def test_what_would_be_written_over_is_wrong_use(run, opened, words):
     assert run("ask", TINY, *words)[0] == 2 and not opened
 
 
+@pytest.mark.parametrize("question", ["", "  "])
+def test_an_empty_question_is_asked_and_opens_no_prompt(run, opened, monkeypatch, question):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("never read\n"))
+    assert f"A sentence about {question}\n" in run("ask", TINY, question)[1]  # the analyst refuses it, not the stub
+
+
 def test_the_recipe_of_the_demo_reflects():
     assert load_recipe(TINY).agent.ask == ("reflect",)

@@ -206,6 +206,7 @@ def test_predict_says_which_question_got_no_sql(run, answers):
 
 def test_predict_without_a_question_is_wrong_use(run, answers):
     assert run("predict", TINY)[0] == 2 and run("predict", TINY, "--file", "none.txt")[0] == 2
+    assert run("predict", TINY, "first?", " ")[0] == 2 and not answers
 
 
 def test_ladder_hands_on_what_it_was_told_and_prints_json(run, monkeypatch):
