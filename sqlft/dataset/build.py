@@ -17,15 +17,13 @@ from sqlft.dataset.journal import read_answers
 from sqlft.dataset.provenance import stamp
 from sqlft.dataset.purse import Purse
 from sqlft.dataset.queries import Queries, recipe_gate
-from sqlft.dataset.review import Review
+from sqlft.dataset.review import FILE, Review
 from sqlft.dataset.slots.coverage import Coverage, count_coverage, thin
-from sqlft.dataset.split import split
+from sqlft.dataset.split import PARTS, split
 from sqlft.dataset.teacher import write_pairs
 from sqlft.dataset.written import Confirm, Progress, Written, with_format
 from sqlft.recipe import Recipe
-from sqlft.records import Example, Rejected, read_examples, write_jsonl
-
-PARTS = ("train", "validation", "heldout", "development", "heldout_templates", "unused")
+from sqlft.records import Example, Rejected, locked, read_examples, write_jsonl
 
 
 @dataclass
@@ -123,47 +121,50 @@ def build(
         # before the teacher's: of two pairs with one question the real one stays
         real = [with_format(pair, recipe.prompt.format_clause) for pair in imported]
         review = Review(folder)
+        came = [*own, *real, *written.examples]
+        settled = list(map(waterfall.settle, came))  # as the rows stood that somebody edited
         cleaned = waterfall.clean(
-            review.apply_edits([*own, *real, *written.examples]),
-            lambda stage, done, of: report_progress(stage, done, of, ""),
+            review.apply_edits(settled), lambda stage, done, of: report_progress(stage, done, of, "")
         )
+        cleaned.rewritten += sum(new is not old for new, old in zip(settled, came, strict=True))
         sandbox, warnings = gate.sandbox, list(gate.warnings)
-    review.drop_rejected(cleaned)
-    written = purse.total()
-    write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
-    outcomes = [cleaned.outcomes[place] for place in cleaned.places]
-    stamp(cleaned.kept, outcomes, [name for name, _, _ in cleaned.steps])
-    by_hand = sum(place < len(own) for place in cleaned.places)
-    parts = split(cleaned.kept[by_hand:], recipe.split, recipe.seed, cleaned.kept[:by_hand])
-    rejected = [*cleaned.rejected, *parts.rejected]
-    write_jsonl(folder / "rejected.jsonl", rejected)
-    for part in PARTS:
-        write_jsonl(folder / f"{part}.jsonl", getattr(parts, part), whole=True)
-    coverage = count_coverage(written.examples, cleaned.kept)
-    report = BuildReport(
-        name=recipe.name,
-        folder=folder,
-        teacher=_teacher(recipe, written),
-        written=len(written.examples),
-        validity=count_validity(cleaned.outcomes[len(own) + len(real) :], recipe.prompt.format_clause),
-        steps=cleaned.steps,
-        rejected=dict(Counter(item.reason for item in rejected).most_common()),
-        counts={part: len(getattr(parts, part)) for part in PARTS},
-        files={f"{name}.jsonl": _sha256((folder / f"{name}.jsonl").read_bytes()) for name in (*PARTS, "rejected")},
-        card=_sha256(card.model_dump_json().encode()),
-        sandbox=sandbox,
-        seconds=round(time.monotonic() - started, 2),
-        notes=[
-            *warnings,
-            *written.notes,
-            *purse.notes,
-            *_notes(seeds, golden, len(own) - by_hand, len(own), coverage),
-            *_real_kept(recipe, cleaned, range(len(own), len(own) + len(real))),
-            *_rewritten(cleaned),
-        ],
-        coverage=coverage,
-    )
-    (folder / "dataset.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+    with locked(folder / FILE):  # who decides meanwhile waits, and finds the new rows
+        review.drop_rejected(cleaned)
+        written = purse.total()
+        write_jsonl(folder / "rejected.jsonl", cleaned.rejected)
+        outcomes = [cleaned.outcomes[place] for place in cleaned.places]
+        stamp(cleaned.kept, outcomes, [name for name, _, _ in cleaned.steps])
+        by_hand = sum(place < len(own) for place in cleaned.places)
+        parts = split(cleaned.kept[by_hand:], recipe.split, recipe.seed, cleaned.kept[:by_hand])
+        rejected = [*cleaned.rejected, *parts.rejected]
+        write_jsonl(folder / "rejected.jsonl", rejected)
+        for part in PARTS:
+            write_jsonl(folder / f"{part}.jsonl", getattr(parts, part), whole=True)
+        coverage = count_coverage(written.examples, cleaned.kept)
+        report = BuildReport(
+            name=recipe.name,
+            folder=folder,
+            teacher=_teacher(recipe, written),
+            written=len(written.examples),
+            validity=count_validity(cleaned.outcomes[len(own) + len(real) :], recipe.prompt.format_clause),
+            steps=cleaned.steps,
+            rejected=dict(Counter(item.reason for item in rejected).most_common()),
+            counts={part: len(getattr(parts, part)) for part in PARTS},
+            files={f"{name}.jsonl": _sha256((folder / f"{name}.jsonl").read_bytes()) for name in (*PARTS, "rejected")},
+            card=_sha256(card.model_dump_json().encode()),
+            sandbox=sandbox,
+            seconds=round(time.monotonic() - started, 2),
+            notes=[
+                *warnings,
+                *written.notes,
+                *purse.notes,
+                *_notes(seeds, golden, len(own) - by_hand, len(own), coverage),
+                *_real_kept(recipe, cleaned, range(len(own), len(own) + len(real))),
+                *_rewritten(cleaned),
+            ],
+            coverage=coverage,
+        )
+        (folder / "dataset.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
     return report
 
 

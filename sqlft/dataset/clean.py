@@ -114,7 +114,7 @@ class Waterfall:
     def _pass(
         self, examples: Sequence[Example], set_steps: Sequence[SetStep], tell: Tell, processes: int | None
     ) -> Cleaned:
-        settled = [self._settle(example) for example in examples]
+        settled = [self.settle(example) for example in examples]
         pairs = self._read(settled, tell)
         new = {key: pair for pair in pairs if (key := (pair.question, pair.sql)) not in self._judged}
         judged = map_pairs(self._judge, list(new.values()), processes)
@@ -153,7 +153,7 @@ class Waterfall:
         found = ((step.__name__, remark) for step in self._row_steps for remark in step(pair, self._known))
         return next(found, None)
 
-    def _settle(self, example: Example) -> Example:
+    def settle(self, example: Example) -> Example:
         """The example with its clock and its approximations rewritten, where the recipe says so and that can be."""
         if self._known.clean.unsteady != "rewrite" or "unsteady" in self._known.clean.skip:
             return example

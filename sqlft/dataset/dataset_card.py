@@ -12,8 +12,9 @@ from typing import Any
 import jinja2
 import yaml
 
-from sqlft.dataset.build import PARTS, BuildReport
+from sqlft.dataset.build import BuildReport
 from sqlft.dataset.slots.axes import axes
+from sqlft.dataset.split import PARTS
 from sqlft.recipe import Recipe
 from sqlft.records import Example, read_examples
 

@@ -13,10 +13,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Literal
 
 from sqlft.comparison.fingerprint import fingerprint
 from sqlft.database import Result
+from sqlft.dataset.split import PARTS
 from sqlft.problems import Problem, WrongUse
 from sqlft.records import (
     Example,
@@ -101,9 +102,15 @@ class Review:
                     write = "Keep it, corrected, as a training candidate; the next build judges it."
                     raise WrongUse(Problem("rejected.jsonl", repr(example.question), why, write))
                 part = row.evidence
-                self._write(part, [*self.rows(part), Rejected(example=example, reason="")])
+                if part not in PARTS:
+                    why = f"it came from {part!r}, which is no part of a dataset"
+                    raise WrongUse(Problem("rejected.jsonl", repr(example.question), why, "Mend that line by hand."))
+            append_jsonl(journal, Decision(part=part, choice="accept", example=example, time=_now()))
+            if row.reason:
+                there = [one for one in self.rows(part) if one.example != example]  # after a kill it stands in both
+                self._write(part, [*there, Rejected(example=example, reason="")])
                 self._write("rejected", [one for one in rows if one is not row])
-            self._note(journal, Decision(part=part, choice="accept", example=example, time=_now()))
+            self._tell(part)
         return part
 
     def reject(self, part: str, example: Example) -> None:
@@ -118,17 +125,23 @@ class Review:
                 raise WrongUse(Problem("rejected.jsonl", repr(example.question), why, "Accept it to take it back."))
             rows = self.rows(part)
             del rows[_place(rows, example, part)]
+            append_jsonl(journal, Decision(part=part, choice="reject", example=example, time=_now()))
             # first where it goes, then where it was: a kill between leaves it in both, never in none
-            self._write("rejected", [*self.rows("rejected"), Rejected(example=example, reason=BY_HAND, evidence=part)])
+            moved = Rejected(example=example, reason=BY_HAND, evidence=part)
+            self._write("rejected", [*(one for one in self.rows("rejected") if one != moved), moved])
             self._write(part, rows)
-            self._note(journal, Decision(part=part, choice="reject", example=example, time=_now()))
+            self._tell(part)
 
     def edit(self, part: str, example: Example, question: str, sql: str, result: Result) -> Example:
         """Replaces a row's question and SQL, whose result a gate gave; the new row, which has passed no other check.
 
         Raises:
-            WrongUse: It is not there any more, it is a rejected one, or the pair stands in the dataset already.
+            WrongUse: It is not there any more, it is a rejected one, half of the new pair is missing, or the pair
+                stands in the dataset already.
         """
+        if not question.strip() or not sql.strip():
+            write = "Write both, or reject the row."
+            raise WrongUse(Problem(f"{part}.jsonl", repr(example.question), "half a pair teaches nothing", write))
         new = example.model_copy(
             update={
                 "question": question.strip(),
@@ -150,9 +163,10 @@ class Review:
             if any((one.question, one.sql) == (new.question, new.sql) for one in others):
                 why = f"{part} holds this pair already"
                 raise WrongUse(Problem(f"{part}.jsonl", repr(new.question), why, "Reject one of the two."))
+            append_jsonl(journal, Decision(part=part, choice="edit", example=example, edited=new, time=_now()))
             rows[place] = Rejected(example=new, reason="")
             self._write(part, rows)
-            self._note(journal, Decision(part=part, choice="edit", example=example, edited=new, time=_now()))
+            self._tell(part)
         return new
 
     def apply_edits(self, examples: Iterable[Example]) -> list[Example]:
@@ -167,12 +181,14 @@ class Review:
         return found
 
     def drop_rejected(self, cleaned: Cleaned) -> None:
-        """Takes what was rejected by hand out of what a new build's cleaning kept."""
+        """Takes what was rejected by hand out of what a new build's cleaning kept; so, too, what was edited while it
+        cleaned: the next build cleans what that was replaced by.
+        """
         decided = self.decisions()
         left = []
-        for place, example in zip(cleaned.places, cleaned.kept, strict=True):
+        for place, example, now in zip(cleaned.places, cleaned.kept, self.apply_edits(cleaned.kept), strict=True):
             one = decided.get((example.question, example.sql))
-            if one and one.choice == "reject":
+            if one and (one.choice == "reject" or (now.question, now.sql) != one.key):
                 cleaned.rejected.append(Rejected(example=example, reason=BY_HAND, evidence=one.part))
             else:
                 left.append((place, example))
@@ -185,13 +201,13 @@ class Review:
         else:
             write_jsonl(path, (row.example for row in rows), whole=True)
 
-    def _note(self, journal: BinaryIO, decision: Decision) -> None:
-        append_jsonl(journal, decision)
+    def _tell(self, changed: str) -> None:
+        """Writes into dataset.json what the files hold now."""
         told = self.folder / "dataset.json"
         if not told.is_file():
             return
         report = json.loads(told.read_text(encoding="utf-8"))
-        for part in {decision.part, "rejected"}:
+        for part in {changed, "rejected"}:
             path = self.folder / f"{part}.jsonl"
             if path.is_file():
                 report["files"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -17,6 +17,8 @@ from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Split
 from sqlft.records import Example, Rejected
 
+PARTS = ("train", "validation", "heldout", "development", "heldout_templates", "unused")
+
 
 @dataclass
 class Parts:

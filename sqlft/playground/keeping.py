@@ -56,9 +56,8 @@ class Keeper:
 
     def path(self, kind: Kind) -> Path:
         """The file; candidates that the recipe has no file for go beside it."""
-        if kind == "candidate":
-            return self.recipe.imported or self.recipe.path.parent / CANDIDATES
-        return self.recipe.seeds if kind == "seed" else self.recipe.golden
+        candidates = self.recipe.imported or self.recipe.path.parent / CANDIDATES
+        return {"candidate": candidates, "seed": self.recipe.seeds, "golden": self.recipe.golden}[kind]
 
     def keep(self, kind: Kind, question: str, sql: str, *, sure: bool = False) -> Kept:
         """Appends a pair to its file: one whole line, on the disk when this returns, whoever else is appending.

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from sqlft.database.clauses import split_format
-from sqlft.dataset.build import PARTS
 from sqlft.dataset.review import Review
+from sqlft.dataset.split import PARTS
 from sqlft.playground.asking import QUIET, html, sql_editor
 from sqlft.playground.keeping import Keeper
 from sqlft.playground.show import show_result, show_row, show_said

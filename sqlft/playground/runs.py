@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -76,11 +77,15 @@ def _read(run: Path) -> Run:
         told = json.loads((run / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         told = {}
-    told = told if isinstance(told, dict) else {}
-    rows = told.get("rows", {}).get("train", {}).get("rows", "")
     results = sorted([*run.glob("evaluation/*/results.json"), *run.glob("ladder/*/results.json")])
-    base, finished = (str(value) for value in (told.get("identity", {}).get("base", ""), told.get("finished", "")))
-    return Run(run.name, Path(base).name, finished, str(rows), [_evaluated(run, path) for path in results])
+    base, finished, rows = _at(told, "identity", "base"), _at(told, "finished"), _at(told, "rows", "train", "rows")
+    return Run(run.name, Path(base).name, finished, rows, [_evaluated(run, path) for path in results])
+
+
+def _at(told: Any, *names: str) -> str:
+    for name in names:
+        told = told.get(name) if isinstance(told, dict) else None
+    return "" if told is None else str(told)
 
 
 def _evaluated(run: Path, path: Path) -> Evaluated:

@@ -22,6 +22,8 @@ from sqlft.report.markup import clean, highlight
 
 SHOWN = 50
 """Rows of a result that are shown."""
+LONGEST = 1000
+"""Characters of a cell or a sentence that are: one cell may hold as much as the whole result's limit."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Shown:
     def of(cls, result: Result, chart: Chart | None) -> Shown:
         kinds = [*result.types, *[""] * len(result.columns)][: len(result.columns)]
         numbers = [kind.removeprefix("Nullable(").startswith(("Int", "UInt", "Float", "Decimal")) for kind in kinds]
-        cells = [[say_cell(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in result.rows[:SHOWN]]
+        cells = [
+            [_short(say_cell(cell, kind)) for cell, kind in zip(row, kinds, strict=True)] for row in result.rows[:SHOWN]
+        ]
         png = base64.b64encode(draw_chart(chart, "")).decode() if chart else ""  # the question stands above
         return cls(result, cells, numbers, png)
 
@@ -46,14 +50,14 @@ def show_reply(reply: Reply) -> str:
     """An analyst's answer."""
     shown = Shown.of(reply.result, reply.chart) if reply.result else None
     sentence = reply.sentence.partition(" It was: ")[0] if reply.result is None else reply.sentence  # it stands below
-    return _render("answer.html.jinja", sentence=sentence, shown=shown, reply=reply)
+    return _render("answer.html.jinja", sentence=_short(sentence), shown=shown, reply=reply)
 
 
 def show_result(result: Result) -> str:
     """What SQL gave that somebody edited."""
     chart = choose_chart(result)
     shown = Shown.of(result, chart)
-    return _render("answer.html.jinja", sentence=say_result(result, chart), shown=shown, reply=None)
+    return _render("answer.html.jinja", sentence=_short(say_result(result, chart)), shown=shown, reply=None)
 
 
 def show_row(row: Rejected | None, place: int, of: int, decided: str) -> str:
@@ -74,6 +78,10 @@ def show_runs(runs: list[Run]) -> str:
 def show_said(text: str, kind: str = "note") -> str:
     """A message: 'note', 'good', 'doubt' or 'bad'; nothing where there is none."""
     return _render("said.html.jinja", lines=text.splitlines(), kind=kind)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
 def _render(template: str, **values: Any) -> str:

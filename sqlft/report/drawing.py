@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -35,12 +36,15 @@ STYLE: Any = {
     "xtick.major.size": 0, "ytick.major.size": 0,
 }  # fmt: skip
 WIDTH = 5.0
+_ALONE = threading.Lock()
 
 
 @contextmanager
 def drawing(height: float) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of that height in inches, in the pages' style; `svg` ends it, inside."""
-    with matplotlib.rc_context(STYLE):
+    """A figure of that height in inches, in the pages' style; `svg` ends it, inside. One at a time: the style is the
+    process's, and so are the fonts.
+    """
+    with _ALONE, matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         yield figure, figure.add_subplot()
 

@@ -18,6 +18,7 @@ from sqlft.records import Example, Rejected, read_examples, read_jsonl, write_js
 ROWS = [Example(question=f"How many of {n}?", sql=f"SELECT {n}", template="t", checks=["runs"]) for n in range(4)]
 DROPPED = Rejected(example=Example(question="Empty?", sql="SELECT 9"), reason="empty", evidence="no rows")
 RESULT = Result(["a"], [(7,)], ["UInt8"])
+write = Review._write
 
 
 @pytest.fixture
@@ -107,3 +108,45 @@ def test_a_build_drops_and_edits_again_what_was_decided(review: Review) -> None:
     review.drop_rejected(cleaned)
     assert (cleaned.kept, cleaned.places) == ([twice, *ROWS[2:]], [1, 2, 3])
     assert cleaned.rejected == [Rejected(example=ROWS[0], reason="by_hand", evidence="train")]
+
+
+def test_a_pair_that_was_edited_while_a_build_cleaned_is_not_trained_on_as_it_was(review: Review) -> None:
+    cleaned = Cleaned(review.apply_edits(ROWS), [0, 1, 2, 3], [], [], [], {})
+    review.edit("train", ROWS[1], "Once?", "SELECT 7", RESULT)
+    once = review.edit("train", ROWS[2], "Back?", "SELECT 8", RESULT)
+    review.edit("train", once, ROWS[2].question, ROWS[2].sql, RESULT)  # as it was
+    review.drop_rejected(cleaned)
+    assert cleaned.kept == [ROWS[0], ROWS[2], ROWS[3]]
+    assert cleaned.rejected == [Rejected(example=ROWS[1], reason="by_hand", evidence="train")]
+
+
+@pytest.mark.parametrize(("part", "question", "sql"), [("train", " ", "SELECT 7"), ("train", "Seven?", "\n")])
+def test_no_edit_leaves_half_a_pair(review: Review, part: str, question: str, sql: str) -> None:
+    with pytest.raises(WrongUse, match="half a pair"):
+        review.edit(part, ROWS[1], question, sql, RESULT)
+    assert train(review) == ROWS
+
+
+def test_a_row_goes_back_to_a_part_and_to_no_other_file(review: Review) -> None:
+    write_jsonl(review.folder / "rejected.jsonl", [Rejected(example=ROWS[0], reason="by_hand", evidence="../outside")])
+    with pytest.raises(WrongUse, match="no part of a dataset"):
+        review.accept("rejected", ROWS[0])
+    assert not (review.folder.parent / "outside.jsonl").exists() and len(review.rows("rejected")) == 1
+
+
+@pytest.mark.parametrize("then", ["accept", "reject"])
+def test_a_kill_between_two_files_neither_doubles_a_row_nor_loses_what_was_decided(
+    review: Review, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(Review, "_write", lambda self, part, rows: 1 / (part != "train") and write(self, part, rows))
+        with pytest.raises(ZeroDivisionError):
+            review.reject("train", ROWS[1])
+    assert ROWS[1] in train(review) and len(review.rows("rejected")) == 2  # in both, never in none
+    assert review.decisions()[ROWS[1].question, ROWS[1].sql].choice == "reject"
+    if then == "accept":
+        review.accept("rejected", ROWS[1])
+    else:
+        review.reject("train", ROWS[1])
+    assert train(review).count(ROWS[1]) == (then == "accept")
+    assert [row.reason for row in review.rows("rejected")] == ["empty", "by_hand"][: 1 + (then == "reject")]

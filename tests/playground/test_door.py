@@ -16,7 +16,7 @@ from sqlft.problems import WrongUse
 
 
 def asks(
-    path: str = "/", *, login: tuple[str, str] | None = None, loopback: bool = True, **headers: str
+    path: str = "/", *, login: tuple[str, str] | None = None, loopback: bool = True, **headers: str | bytes
 ) -> httpx.Response:
     """What an application that answers everything is let answer."""
     app = Starlette(routes=[Route("/{path:path}", lambda request: PlainTextResponse("in"), methods=["GET", "POST"])])
@@ -58,7 +58,9 @@ def test_gradios_other_routes_are_not_there(path: str) -> None:
         ({"origin": "null"}, 403),
         ({"origin": "http://127.0.0.1:1"}, 403),
         ({"origin": "http://127.0.0.1:7860"}, 200),
+        ({"origin": "http://["}, 403),
         ({"host": "evil.example:7860"}, 421),
+        ({"host": "["}, 421),
         ({"host": "localhost:7860"}, 200),
     ],
 )
@@ -72,7 +74,7 @@ def test_with_a_password_only_who_knows_it_comes_in() -> None:
 
     login = ("ann", "p:äss")
     assert asks("/assets/a.js", login=login, authorization=basic("ann:p:äss")).status_code == 200
-    for given in ("", "Basic ???", basic("ann:p:äs"), basic("bob:p:äss"), "Bearer x"):
+    for given in ("", "Basic ???", b"Basic \xe9", basic("ann:p:äs"), basic("bob:p:äss"), "Bearer x"):
         answer = asks("/assets/a.js", login=login, authorization=given)
         assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Basic ")
 

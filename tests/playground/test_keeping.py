@@ -100,6 +100,14 @@ def test_a_duplicate_is_said_and_not_written(keeper: Keeper) -> None:
         keeper.keep("golden", NEW[0], "SELECT min(id) FROM shop.users", sure=True)
 
 
+def test_what_is_none_of_the_kinds_is_kept_nowhere(keeper: Keeper) -> None:
+    before = keeper.recipe.golden.read_bytes()
+    for kind in (None, "", "../golden"):
+        with pytest.raises(KeyError):
+            keeper.keep(kind, *NEW, sure=True)
+    assert keeper.recipe.golden.read_bytes() == before
+
+
 def test_a_list_in_json_is_not_appended_to(keeper: Keeper, tmp_path: Path) -> None:
     keeper.recipe.seeds = tmp_path / "seeds.json"
     keeper.recipe.seeds.write_text(json.dumps([SEED.model_dump()]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from sqlft.playground.runs import find_report, list_runs
 from sqlft.playground.show import show_runs
 from tests.evaluation.made import ladder
@@ -33,6 +35,13 @@ def test_runs_have_their_scores_with_intervals_and_what_cannot_be_read_is_said(t
     page = show_runs([one, two])
     assert f"{100 * best.right.low:.0f} to {100 * best.right.high:.0f}%" in page and "cannot be read" in page
     assert list_runs(tmp_path / "nowhere") == [] and "no run here" in show_runs([])
+
+
+@pytest.mark.parametrize("told", ['{"rows": null}', '{"identity": []}', '{"rows": {"train": 3}}', "[1]"])
+def test_a_manifest_of_another_shape_does_not_keep_the_page_from_opening(tmp_path: Path, told: str) -> None:
+    make(tmp_path)
+    (tmp_path / "one" / "run.json").write_text(told)
+    assert [(run.name, run.base, run.rows) for run in list_runs(tmp_path)] == [("one", "", ""), ("two", "", "")]
 
 
 def test_a_report_is_found_by_its_names_alone(tmp_path: Path) -> None:
