@@ -171,6 +171,8 @@ class _Lesson:
         self._using = {n for n, item in enumerate(items) if item.opening.used}
         if self._using and memory.conductor and not memory.conductor.fitted:
             memory.conductor = memory.conductor.to(device)
+        # where several facts are asked for it says whose turn it is
+        self._conducted = self._using | {n for n, item in enumerate(items) if len(item.opening.facts) > 1}
             self._fitting = [weight.requires_grad_() for weight in memory.conductor.weights.values()]
             self._optimizer = torch.optim.AdamW(self._fitting, CONDUCTOR_RATE, weight_decay=0.0)
 
@@ -207,7 +209,7 @@ class _Lesson:
             if self._fitting:
                 self._optimizer.step()
                 self._optimizer.zero_grad()
-        conducted = self._using if self._fitting and self._using & {*order} else set[int]()
+        conducted = self._conducted if self._fitting and self._conducted & {*order} else set[int]()
         stale = [n for n in range(len(self.items)) if n in conducted or moved & self._places[n]]
         self._seen -= {*stale}
         trained = {*order}
