@@ -117,7 +117,7 @@ class Memory:
             raise WrongUse(Problem("facts", ", ".join(missing), "the memory has none of that id", f"It has: {known} …"))
         if not names:
             return
-        before = self._openings()
+        names, before = list(dict.fromkeys(names)), self._openings()
         self.rows.drop(self.shape.drop([*names, *(_used(name) for name in names if self.facts[name].uses)]))
         self.router.drop(names)
         self.facts = {name: fact for name, fact in self.facts.items() if name not in names}
