@@ -124,10 +124,13 @@ def test_known_are_the_facts_that_the_model_uses_right_by_itself(base):
             for _ in range(4):
                 ids.append(int(base.model(torch.tensor([ids])).logits[0, -1].argmax()))
         answer = ids[4:] if right else [*ids[4:7], ids[7] + 1]
-        items.append(Item(fact, Row(fact, prompt, answer), replace(used, facts=[fact])))
-    assert find_known(base.model, items, 2) == {"a"}
-    asked = [replace(item, opening=Opening([item.fact])) for item in items]
-    assert find_known(base.model, asked, 2) == set()
+        items.append(Item(fact, Row(fact, prompt, answer), replace(used, facts=[fact]), use=True))
+    phrasing = replace(items[1], use=False)  # one that is taken for a use is none
+    assert find_known(base.model, [*items, phrasing], 2) == {"a"}
+    # nor is a use none that is taken for asking
+    asking = [replace(item, opening=Opening([item.fact])) for item in items]
+    assert find_known(base.model, asking, 2) == {"a"}
+    assert find_known(base.model, [phrasing], 2) == set()
 
 
 def _of(name, use):
