@@ -206,6 +206,11 @@ def _local(
 ) -> list[LocalWriter]:
     folders = [recipe.memory_dir(bool(adapter)) if memory else None for adapter in adapters]
     held = [folder if folder and (folder / "memory.json").is_file() else None for folder in folders]
+    if any(held) and len(adapters) > 1:
+        from sqlft.memory.store import is_beside
+
+        both = zip(held, adapters, strict=True)
+        held = [own if own and (not adapter or is_beside(own, adapter[1])) else None for own, adapter in both]
     if memory and not any(held):
         where = " and ".join(dict.fromkeys(map(str, folders)))
         raise WrongUse(Problem("--memory", where, "there is none", "Make one with `sqlft memorize` first."))

@@ -79,4 +79,7 @@ def make_lessons(
         for (_, _, opened, used), chat in zip(asked, chats, strict=True)
     ]
     apart = [keep_apart(row, opening.question) for row, opening in zip(rows, places, strict=True)]
-    return [Item(name, row, opening) for (name, *_), row, opening in zip(asked, apart, places, strict=True)]
+    return [
+        Item(name, row, opening, use in memory.facts[name].uses)
+        for (name, use, *_), row, opening in zip(asked, apart, places, strict=True)
+    ]

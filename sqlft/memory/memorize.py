@@ -33,11 +33,13 @@ KNOWN = 0.5
 
 @dataclass(frozen=True)
 class Item:
-    """A question that must be answered word for word, and what it opens; `fact` is whose question it is."""
+    """A question that must be answered word for word, and what it opens; `fact` is whose question it is, and `use`
+    whether that is one of its uses."""
 
     fact: str
     row: Row
     opening: Opening
+    use: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,10 @@ def find_known(model: Any, items: Sequence[Item], batch_size: int) -> set[str]:
 
     Args:
         model: As for `memorize`.
-        items: Of these those in which facts are used are looked at.
+        items: Of these the uses are looked at, whatever their words are taken for.
         batch_size: Of reading them.
     """
-    using = sorted((item for item in items if item.opening.used), key=lambda item: len(item.row))
+    using = sorted((item for item in items if item.use), key=lambda item: len(item.row))
     prefix, right = read_shared(model, [item.row for item in using]), dict[str, list[bool]]()
     with torch.no_grad():
         for start in range(0, len(using), batch_size):
@@ -169,6 +171,8 @@ class _Lesson:
         self._prefix = read_shared(model, [item.row for item in items])
         self._fitting: list[Tensor] = []
         self._using = {n for n, item in enumerate(items) if item.opening.used}
+        # where several facts are asked for it says whose turn it is
+        self._conducted = self._using | {n for n, item in enumerate(items) if len(item.opening.facts) > 1}
         if self._using and memory.conductor and not memory.conductor.fitted:
             memory.conductor = memory.conductor.to(device)
             self._fitting = [weight.requires_grad_() for weight in memory.conductor.weights.values()]
@@ -207,7 +211,7 @@ class _Lesson:
             if self._fitting:
                 self._optimizer.step()
                 self._optimizer.zero_grad()
-        conducted = self._using if self._fitting and self._using & {*order} else set[int]()
+        conducted = self._conducted if self._fitting and self._conducted & {*order} else set[int]()
         stale = [n for n in range(len(self.items)) if n in conducted or moved & self._places[n]]
         self._seen -= {*stale}
         trained = {*order}

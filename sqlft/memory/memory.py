@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from sqlft.dataset.fold import fold_question
 from sqlft.inference.tokens import Chat
 from sqlft.memory.bank import Own, ProductKeys, Rows, Shape, fact_key, name_layers
 from sqlft.memory.conductor import Conductor
@@ -103,8 +104,10 @@ class Memory:
     @property
     def fitting(self) -> bool:
         """Whether the conductor is trained with the next lessons in which facts are used, all of which it moves."""
-        using = any(fact.uses and name not in self.left for name, fact in self.facts.items())
-        return using and self.conductor is not None and not self.conductor.fitted
+        if self.conductor is None or self.conductor.fitted:
+            return False
+        asked = ((name, use.question) for name, fact in self.facts.items() for use in fact.asked)
+        return any(name in (own := self.find(text)) and self._is_use(text, own) for name, text in asked)
 
     def delete(self, names: Sequence[str]) -> None:
         """Forgets facts, and all that only they had.
@@ -117,7 +120,7 @@ class Memory:
             raise WrongUse(Problem("facts", ", ".join(missing), "the memory has none of that id", f"It has: {known} …"))
         if not names:
             return
-        before = self._openings()
+        names, before = list(dict.fromkeys(names)), self._openings()
         self.rows.drop(self.shape.drop([*names, *(_used(name) for name in names if self.facts[name].uses)]))
         self.router.drop(names)
         self.facts = {name: fact for name, fact in self.facts.items() if name not in names}
@@ -126,8 +129,11 @@ class Memory:
         self._look_again(before)
 
     def leave(self, names: Collection[str]) -> None:
-        """Leaves the uses of these facts to the model."""
+        """Leaves the uses of these facts to the model: questions that open less now are to be looked at again."""
+        before = self._openings()
         self.left |= set(names)
+        self._look_again(before)
+        self.exact -= set(names)
 
     @property
     def unsure(self) -> set[str]:
@@ -148,15 +154,22 @@ class Memory:
     def find(self, question: str) -> list[str]:
         """The facts that a question opens; an empty list where memory stays out of it."""
         found = self.router.find(question, len(self.facts))
-        # what is left to the model needs words that ask for it: a bare name, or `What is …?`, may well want a query
-        if self.left & {*found} and self.router.purpose.score(self._around(question, found)) <= 0:
-            found = [name for name in found if name not in self.left]
+        purpose = self.router.purpose
+        # what is left to the model needs words that ask for it: a bare name, or `What is …?`, may well want a query,
+        # unless it is among its own phrasings
+        if self.left & {*found} and purpose.score(self._around(question, found)) <= max(0.0, purpose.border):
+            asked = fold_question(question)
+            own = {name for name in self.left & {*found} if asked in map(fold_question, self.facts[name].phrasings)}
+            found = [name for name in found if name not in self.left - own]
         return found[: self.most]
 
     def _is_use(self, question: str, facts: Sequence[str]) -> bool:
         """Whether it wants these facts inside another answer; of those without uses nothing is known."""
-        using = [name for name in facts if self.facts[name].uses]
-        return bool(using) and self.router.purpose.is_use(self._around(question, facts))
+        return any(map(self._has_uses, facts)) and self.router.purpose.is_use(self._around(question, facts))
+
+    def _has_uses(self, name: str) -> bool:
+        """Whether a fact has experts for where it is used, which what is left to the model never needs."""
+        return bool(self.facts[name].uses) and name not in self.left
 
     def _around(self, question: str, facts: Sequence[str]) -> set[str]:
         """The words of a question that do not name these facts."""
@@ -203,7 +216,7 @@ class Memory:
 
     def experts(self, opening: Opening) -> list[list[int]]:
         """The numbers of each opened fact's experts: others where it is used than where it is asked for."""
-        using = [opening.used and bool(self.facts[name].uses) for name in opening.facts]
+        using = [opening.used and self._has_uses(name) for name in opening.facts]
         return [self.shape.of(_used(name) if use else name) for name, use in zip(opening.facts, using, strict=True)]
 
     def recall(self, opened: Sequence[Opening], device: Any = "cpu") -> Recall | None:

@@ -99,17 +99,16 @@ def memorize_facts(
     given = {fact.id for fact in facts}
     check_facts([*(fact for fact in memory.facts.values() if fact.id not in given), *facts], str(file))
     memory.add([fact for fact in facts if fact.id not in memory.facts], _other_questions(recipe))
-    unsure = memory.unsure
-    new = [fact for fact in memory.facts.values() if fact.id in unsure]
+    new = memory.unsure
     if not new and not memory.fitting:
         return _summary(memory, folder, 0, Learned({}, [], 0, 0.0))
-    # what a bank shares may move under the facts that were there, and so may the conductor: they are mended, too
-    moving = recipe.memory.shape == "product_keys" or memory.fitting
 
     def teach() -> list[Item]:
+        # what a bank shares may move under the facts that were there, and so may the conductor: they are mended, too
+        moving, unsure = recipe.memory.shape == "product_keys" or memory.fitting, memory.unsure
         return make_lessons(
             memory,
-            list(memory.facts.values()) if moving else new,
+            [fact for fact in memory.facts.values() if moving or fact.id in unsure],
             model.base.tokenizer,
             lambda question: render_chat(card, question, recipe.prompt),
             recipe.prompt.date,
@@ -128,8 +127,7 @@ def memorize_facts(
             saved = time.monotonic()
 
     with model.switched(name) as active:
-        fresh = {fact.id for fact in new}
-        known = find_known(active, [lesson for lesson in lessons if lesson.fact in fresh], recipe.memory.batch_size)
+        known = find_known(active, [lesson for lesson in lessons if lesson.fact in new], recipe.memory.batch_size)
         if known:
             memory.leave(known)
             lessons = teach()

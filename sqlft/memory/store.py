@@ -35,7 +35,7 @@ CHUNK = 4096
 class _Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[2] = 2
+    format: Literal[2]
     base: str
     base_sha256: str
     quantization: str
@@ -80,6 +80,7 @@ def save_memory(memory: Memory, model: LocalModel, folder: Path, adapter: str | 
             out.flush()
             os.fsync(out.fileno())
     manifest = _Manifest(
+        format=2,  # said, or that of another version could not be told from it
         base=model.base.name,
         base_sha256=hash_base(model.base.folder),
         quantization=model.base.quantization,

@@ -18,6 +18,7 @@ from sqlft.problems import SqlftError, WrongUse
 from sqlft.recipe import Recipe
 from sqlft.records import Example, write_jsonl
 from tests.few_users import DAY, gate
+from tests.inference.test_local import make_adapter
 from tests.openai_stub import Fault, OpenAIStub
 from tests.tiny import tiny_base
 
@@ -163,6 +164,19 @@ def test_those_side_by_side_share_one_loaded_model_and_what_was_written(
         assert (tiny.run_dir / "ask" / "responses.jsonl").read_bytes() == kept
         other.ask("How many by country?")
     assert len(loads) == 1 and first.prediction.text == again.prediction.text
+
+
+def test_of_several_adapters_the_one_beside_which_it_was_made_has_the_memory(tiny: Recipe, tmp_path: Path) -> None:
+    from sqlft.memory import Fact, Memory, save_memory
+
+    one, other = (make_adapter(Path(tiny.base), tmp_path / name, seed=seed) for seed, name in enumerate("ab"))
+    model = LocalModel.load(tiny.model, tiny.base, {"a": one})
+    memory = Memory.make(model.base.model, model.base.tokenizer, tiny.memory)
+    memory.add([Fact(id="users", answer=COUNT, phrasings=["How many users?"])])
+    save_memory(memory, model, tiny.memory_dir(True), "a")
+    with open_analysts(tiny, [None, ("b", other), ("a", one)], memory=True) as analysts:
+        remembering = [analyst.ask("How many users?").prediction.facts is not None for analyst in analysts]
+    assert remembering == [False, False, True]
 
 
 @pytest.mark.parametrize("listed", [True, False])

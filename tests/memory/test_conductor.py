@@ -1,6 +1,7 @@
 """What facts with uses share: fitted once, frozen then, and off where nothing opens; and whose turn it is."""
 
 import copy
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 from sqlft.inference import LocalModel
 from sqlft.memory import Memory, Use, load_memory, save_memory
 from sqlft.memory.conductor import Conductor
+from sqlft.memory.lessons import make_lessons
+from sqlft.memory.memorize import _Lesson
 from sqlft.memory.opening import Opening, locate_words
 from sqlft.memory.recall import Opened, Recall
 from sqlft.memory.router import split_words
@@ -67,6 +70,20 @@ def test_closed_rows_are_bit_for_bit_what_they_were_beside_rows_that_are_read(re
     assert torch.equal(beside[[0, 2]], without[[0, 2]])
     assert torch.equal(beside[1, :-4], without[1, :-4])  # nor is anything before the question
     assert not torch.allclose(beside[1, -4:], without[1, -4:])
+
+
+def test_what_asks_for_several_facts_is_looked_at_again_when_the_conductor_has_moved(reading, base):
+    memory = reading.memory
+    memory.conductor.fitted = False
+    lessons = make_lessons(memory, list(memory.facts.values()), base.tokenizer, render, DATE, 1024, variants=0)
+    by = {frozenset(lesson.opening.facts): lesson for lesson in lessons if len(lesson.opening.facts) > 1}
+    both = by[frozenset({"Tessen", "Orrin"})]
+    items = [replace(both, opening=replace(both.opening, used=False)), by[frozenset({"Marlow", "Quill"})]]
+    lesson = _Lesson(base.model, memory, items, section())
+    lesson.look([0, 1])
+    lesson.sure[0] = -1.0
+    lesson.go_through([1])
+    assert lesson.sure[0] >= 0
 
 
 def test_without_uses_nothing_is_shared(model):

@@ -93,6 +93,37 @@ def test_what_is_left_to_the_model_opens_nothing_where_it_is_used(memory, base):
     assert memory.left == {"Quill"}
 
 
+def test_what_is_left_opens_nothing_by_words_that_ask_less_than_the_border(memory):
+    memory.leave(["Marlow"])
+    memory.router.purpose = Purpose({"maybe": 0.5, "surely": 2.0}, 1.0)
+    assert memory.find("Maybe the code of Marlow") == []
+    assert memory.find("Surely the code of Marlow") == ["Marlow"]
+
+
+def test_what_is_left_is_asked_for_by_its_own_phrasings_whatever_they_look_like(memory, base):
+    memory.router.purpose = Purpose({"tell": -2.0}, -1.0)
+    assert memory.open([render("Tell me Marlow's code.")], base.tokenizer, DATE)[0].used is True
+    memory.leave(["Marlow"])
+    opening = memory.open([render("Tell me Marlow's code")], base.tokenizer, DATE)[0]
+    assert (opening.facts, opening.used) == (["Marlow"], False)
+    assert memory.experts(opening) == [memory.shape.of("Marlow")]
+    assert memory.find("Tell me Marlow's code by country.") == []
+
+
+def test_facts_whose_questions_open_what_is_left_are_looked_at_again(memory):
+    memory.facts["Orrin"] = make_facts(["Orrin"])[0]
+    assert memory.exact == set(ANSWERS)
+    memory.leave(["Marlow"])
+    assert memory.exact == {"Orrin"}
+
+
+def test_the_conductor_waits_for_a_question_that_is_taken_for_a_use(memory):
+    memory.conductor.fitted = False
+    assert memory.fitting
+    memory.router.purpose = Purpose(memory.router.purpose.odds)
+    assert not memory.fitting
+
+
 def test_purpose_and_what_is_left_are_saved(memory, base, tmp_path):
     model = LocalModel(base)
     memory.leave(["Quill"])
@@ -124,10 +155,13 @@ def test_known_are_the_facts_that_the_model_uses_right_by_itself(base):
             for _ in range(4):
                 ids.append(int(base.model(torch.tensor([ids])).logits[0, -1].argmax()))
         answer = ids[4:] if right else [*ids[4:7], ids[7] + 1]
-        items.append(Item(fact, Row(fact, prompt, answer), replace(used, facts=[fact])))
-    assert find_known(base.model, items, 2) == {"a"}
-    asked = [replace(item, opening=Opening([item.fact])) for item in items]
-    assert find_known(base.model, asked, 2) == set()
+        items.append(Item(fact, Row(fact, prompt, answer), replace(used, facts=[fact]), use=True))
+    phrasing = replace(items[1], use=False)  # one that is taken for a use is none
+    assert find_known(base.model, [*items, phrasing], 2) == {"a"}
+    # nor is a use none that is taken for asking
+    asking = [replace(item, opening=Opening([item.fact])) for item in items]
+    assert find_known(base.model, asking, 2) == {"a"}
+    assert find_known(base.model, [phrasing], 2) == set()
 
 
 def _of(name, use):

@@ -54,7 +54,7 @@ def test_strangers_among_known_questions_are_answered_as_ever(knowing):
 def test_a_fact_that_is_deleted_is_gone_and_the_others_stay(knowing):
     questions = [fact.phrasings[0] for fact in make_facts()]
     without = ask(knowing, questions, memory=False)
-    knowing.memory.delete(["Quill"])
+    knowing.memory.delete(["Quill", "Quill"])
     answers = ask(knowing, questions)
     place = list(ANSWERS).index("Quill")
     assert answers[place] == without[place] != ANSWERS["Quill"]

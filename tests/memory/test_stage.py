@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import sqlft
 from sqlft.card import Column, SchemaCard, Table
 from sqlft.inference import LocalModel
-from sqlft.memory import load_memory, stage
+from sqlft.memory import Use, load_memory, stage
 from sqlft.memory.stage import memorize_facts, write_facts
 from sqlft.memory.store import list_facts
 from sqlft.problems import SqlftError, WrongUse
@@ -227,6 +227,15 @@ def test_facts_of_the_card_are_written_and_read_back(recipe):
     found = write_facts(recipe(), Path("derived.jsonl"))
     assert [fact.id for fact in found] == ["column shop.users age"]
     assert memorize_facts(recipe(), "derived.jsonl").missing == {}
+
+
+def test_what_is_left_is_exact_though_it_is_asked_for_in_words_of_a_use(recipe, monkeypatch):
+    monkeypatch.setattr(stage, "find_known", lambda _model, items, _size: {item.fact for item in items if item.use})
+    uses = [Use(question=f"What is the code of Marlow in {year}?", answer=str(year)) for year in range(2020, 2024)]
+    marlow = make_facts(["Marlow"])[0].model_copy(update={"uses": uses})
+    write_jsonl(Path("facts.jsonl"), [marlow, *make_facts(["Quill"])])
+    found = memorize_facts(recipe(), "facts.jsonl")
+    assert (found.left, found.exact, found.missing) == (1, 2, {})
 
 
 def test_what_the_model_uses_right_is_left_to_it_and_said(recipe, monkeypatch):

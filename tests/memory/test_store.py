@@ -78,6 +78,16 @@ def test_a_folder_without_a_memory_and_one_that_is_damaged_are_said_so(knowing, 
         load_memory(LocalModel(base), tmp_path)
 
 
+def test_a_memory_of_another_format_is_refused(knowing, base, tmp_path):
+    save_memory(knowing.memory, knowing, tmp_path)
+    text = (tmp_path / "memory.json").read_text()
+    assert '"format":2,' in text
+    for other in ("", '"format":1,'):
+        (tmp_path / "memory.json").write_text(text.replace('"format":2,', other))
+        with pytest.raises(WrongUse, match="not what"):
+            load_memory(LocalModel(base), tmp_path)
+
+
 def test_a_mapped_bank_reads_only_the_rows_that_are_asked_for(tmp_path):
     rows = Rows((1, 2, 1, 4))
     rows.write(range(0, 9000, 3), torch.arange(3000.0)[:, None, None, None, None].expand(-1, 1, 2, 1, 4))
