@@ -24,7 +24,7 @@ from sqlft.dataset.queries import Queries, recipe_gate
 from sqlft.dataset.written import Confirm, Progress, with_format
 from sqlft.problems import Problem, WrongUse
 from sqlft.recipe import Recipe
-from sqlft.records import Example, Origin, Rejected, read_examples, write_jsonl
+from sqlft.records import Example, Origin, Rejected, locked, read_examples, write_jsonl
 
 Source = Literal["query_log", "file"]
 
@@ -138,7 +138,11 @@ class _Import:
             asked = [query for query in queries if not query.question]
             pairs = self._clean(runner, queries, self._ask(asked))
         self._notes += [f"{len(queries) - len(asked)} questions were read from comments"] * (len(asked) < len(queries))
-        write_jsonl(self._out, pairs)
+        with locked(self._out) as file:
+            # what hands have added, on the playground's page say, was found nowhere and stays
+            by_hand = [pair for pair in read_examples(self._out) if not pair.origin] if file.seek(0, 2) else []
+            write_jsonl(self._out, [*by_hand, *pairs])
+        self._notes += [f"{len(by_hand)} pairs without an origin stay in {self._out}"] * bool(by_hand)
         write_jsonl(self._out.with_suffix(".rejected.jsonl"), self._rejected)
         report = ImportReport(
             file=self._out,

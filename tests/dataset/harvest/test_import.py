@@ -13,7 +13,7 @@ from sqlft.dataset.lint.files import read_rows
 from sqlft.inference.endpoint import Endpoint
 from sqlft.problems import WrongUse
 from sqlft.recipe import Limits
-from sqlft.records import Example, Origin, Rejected, read_jsonl
+from sqlft.records import Example, Origin, Rejected, append_jsonl, locked, read_jsonl
 from tests.database.clickhouse_http import ClickHouseServer
 from tests.dataset.harvest.people import CARD, fill_people, make_recipe, put_into_words
 from tests.openai_stub import OpenAIStub
@@ -172,6 +172,18 @@ def test_files_become_pairs_with_the_questions_in_them(recipe, stub, tmp_path):
     assert [value for value in PERSONAL if value in said] == []
     rows = read_rows(Path("pairs.jsonl"))
     assert sorted(rows.questions) == sorted([first.question, second.question])
+
+
+def test_what_a_hand_added_to_the_file_stays_when_it_is_written_anew(recipe, stub):
+    Path("a.sql").write_text("SELECT min(minutes) FROM calls")
+    first = import_files(recipe(stub), [Path("a.sql")], Path("pairs.jsonl"))
+    by_hand = Example(question="The longest call?", sql="SELECT max(minutes) FROM crm.calls")
+    with locked(Path("pairs.jsonl")) as file:
+        append_jsonl(file, by_hand)
+    again = import_files(recipe(stub), [Path("a.sql")], Path("pairs.jsonl"))
+    kept = [*read_jsonl(Path("pairs.jsonl"), Example)]
+    assert (len(kept), again.pairs) == (1 + first.pairs, first.pairs) and kept[0] == by_hand
+    assert any("1 pairs without an origin stay" in note for note in again.notes)
 
 
 def test_a_question_for_other_sql_is_not_taken(recipe, stub):
