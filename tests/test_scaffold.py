@@ -94,6 +94,7 @@ def test_examples_quote_names_and_values(column, sql):
 def test_what_yaml_would_take_for_something_else_is_quoted(dsn, tmp_path, monkeypatch):
     given, real = f"chdb://{tmp_path}/data #1", Database.connect
     monkeypatch.setattr(Database, "connect", lambda _: real(dsn))
+    (tmp_path / "data #1").mkdir()
     write_project(tmp_path / "2024", given)
     recipe = load_recipe(tmp_path / "2024" / "recipe.yaml")
     assert (recipe.name, recipe.database.dsn) == ("2024", given)
