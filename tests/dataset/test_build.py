@@ -1,100 +1,24 @@
 import datetime
 import hashlib
 import json
-import threading
 from contextlib import nullcontext
-from pathlib import Path
 from typing import get_args
 
 import pytest
 
 import sqlft
 from sqlft.card import SchemaCard
-from sqlft.database import Database, open_gate
-from sqlft.database.shop import fill_shop
 from sqlft.dataset.build import build, rehearse
 from sqlft.dataset.fold import fold_question, fold_sql
 from sqlft.dataset.lint.wording import template
-from sqlft.dataset.review import Review
-from sqlft.dataset.split import PARTS, split
+from sqlft.dataset.split import PARTS
 from sqlft.problems import WrongUse
-from sqlft.recipe import CleaningStep, Limits, Recipe
+from sqlft.recipe import CleaningStep
 from sqlft.records import Example, Rejected, read_jsonl, write_jsonl
+from tests.dataset.built import GOLDEN, SAID, SEEDS, dsn, gate, one_gate, openai, read, recipe, stub
 from tests.openai_stub import CREATED, OpenAIStub
 
-CARD = Path(__file__).parents[2] / "data/ecommerce/schema.yaml"
-SEEDS = [
-    Example(question="How many users are active?", sql="SELECT count() FROM ecommerce.users WHERE is_active = 1"),
-    Example(question="How many users are there?", sql="SELECT count() FROM ecommerce.users FORMAT CSV"),
-]
-GOLDEN = [Example(question="What is the total revenue?", sql="SELECT sum(revenue) FROM ecommerce.sessions")]
-SAID = [  # what the stub's teacher writes: question, SQL, and the reason why it goes
-    ("How many sessions are there?", "SELECT count() FROM ecommerce.sessions FORMAT TabSeparatedWithNames", ""),
-    ("how many sessions  ARE there", "SELECT count(*) FROM ecommerce.sessions", "duplicate"),
-    ("How many countries are there?", "SELECT uniqExact(country) FROM ecommerce.users", ""),
-    ("Who is older than 300?", "SELECT user_id FROM ecommerce.users WHERE age > 300", "empty"),
-    ("Show all users.", "SELECT user_id FROM ecommerce.users", "too_many_rows"),
-    ("What is the mean height?", "SELECT avg(height) FROM ecommerce.users", "runs"),
-    ("Remove all users.", "TRUNCATE TABLE ecommerce.users", "not_allowed"),
-    ("Who may log in?", "SELECT name FROM system.users", "not_allowed"),
-    ("What's the total revenue?", "select sum( revenue ) from ecommerce.sessions", "leak_near"),
-    ("What is the total  revenue", "SELECT sum(revenue) + 0 FROM ecommerce.sessions", "leak_exact"),
-    ("How old is the oldest user?", "SELECT max(age) FROM ecommerce.users", ""),
-    ("How old is the youngest user?", "SELECT min(age) FROM ecommerce.users", ""),
-]
-
-
-@pytest.fixture(scope="module")
-def dsn(tmp_path_factory):
-    path = tmp_path_factory.mktemp("shop") / "db"
-    with Database.connect(f"chdb://{path}") as database:
-        fill_shop(database, 400)
-    return f"chdb://{path}"
-
-
-@pytest.fixture(scope="module")
-def gate(dsn):
-    card = SchemaCard.load(CARD)
-    with open_gate(dsn, limits=Limits(parallel=1), tables=card.table_names) as opened:
-        yield opened
-
-
-@pytest.fixture
-def one_gate(gate, monkeypatch):
-    """A child process takes seconds to start: the builds of most tests share one."""
-    monkeypatch.setattr("sqlft.dataset.queries.open_gate", lambda *_, **__: nullcontext(gate))
-
-
-@pytest.fixture
-def recipe(dsn, tmp_path, monkeypatch):
-    """Makes a recipe whose run folder is under tmp_path."""
-    monkeypatch.chdir(tmp_path)
-    write_jsonl(tmp_path / "seeds.jsonl", SEEDS)
-    write_jsonl(tmp_path / "golden.jsonl", GOLDEN)
-
-    def make(**sections):
-        paths = {"schema": CARD, "seeds": "seeds.jsonl", "golden": "golden.jsonl"}
-        return Recipe.model_validate(
-            {"name": "run", "database": {"dsn": dsn, "limits": {"parallel": 1}}, **paths, **sections}
-        )
-
-    return make
-
-
-@pytest.fixture
-def stub():
-    pairs = [{"question": question, "sql": sql, "comment": ""} for question, sql, _ in SAID]
-    with OpenAIStub(lambda body: {"pairs": pairs}) as server:
-        yield server
-
-
-def openai(stub, **section):
-    section = {"base_url": stub.url, "examples": len(SAID), "pairs_per_prompt": 20, "budget_usd": 1, **section}
-    return {"model": "gpt-4o", "slots": False, **section}
-
-
-def read(report, part, kind=Example):
-    return read_jsonl(report.folder / f"{part}.jsonl", kind)
+__all__ = ["dsn", "gate", "one_gate", "recipe", "stub"]
 
 
 def test_the_template_teacher_fills_every_part(recipe):
@@ -161,55 +85,6 @@ def test_a_second_build_asks_nothing_again(recipe, stub):
     again = build(recipe(teacher=openai(stub), split={"validation": 1}))
     assert len(stub.requests) == 1
     assert first.files == again.files
-
-
-@pytest.mark.usefixtures("one_gate")
-def test_what_was_decided_by_hand_is_so_in_the_next_build(recipe, stub, gate):
-    made = recipe(teacher=openai(stub), split={"validation": 0})
-    report = build(made)
-    rows = {example.question: example for example in read(report, "train")}
-    review, sql = Review(report.folder), "SELECT max(age) FROM ecommerce.users"
-    review.reject("train", rows["How many countries are there?"])
-    review.edit("train", rows["How old is the oldest user?"], "What age has the eldest?", sql, gate.run(sql))
-    decided, again = {example.question for example in read(report, "train")}, build(made)
-    train = {example.question: example for example in read(again, "train")}
-    assert set(train) == decided and len(train) == len(rows) - 1
-    assert train["What age has the eldest?"].checks  # the build judged it
-    assert again.rejected["by_hand"] == 1 and again.counts["train"] == len(train)
-
-
-@pytest.mark.usefixtures("one_gate")
-def test_an_edit_of_a_pair_that_cleaning_rewrote_is_done_again(recipe, stub, gate, tmp_path):
-    asked = [Example(question="About how many users are there?", sql="SELECT uniq(user_id) FROM ecommerce.users")]
-    write_jsonl(tmp_path / "real.jsonl", asked)
-    section = {"imported": tmp_path / "real.jsonl", "clean": {"unsteady": "rewrite"}, "split": {"validation": 0}}
-    report = build(made := recipe(teacher=openai(stub), **section))
-    (row,) = (example for example in read(report, "train") if example.question == asked[0].question)
-    assert "uniqExact" in row.sql
-    sql = "SELECT count() + 1 FROM ecommerce.users"
-    Review(report.folder).edit("train", row, "How many users and one more?", sql, gate.run(sql))
-    again = build(made)
-    questions = {example.question for example in read(again, "train")}
-    assert "How many users and one more?" in questions and row.question not in questions
-    assert any("1 pairs were rewritten" in note for note in again.notes)
-
-
-@pytest.mark.usefixtures("one_gate")
-def test_who_decides_while_the_files_are_written_decides_about_the_new_ones(recipe, stub, monkeypatch):
-    report = build(made := recipe(teacher=openai(stub), split={"validation": 0}))
-    row, started = read(report, "train")[0], []
-
-    def while_it_splits(*given):
-        started.append(threading.Thread(target=Review(report.folder).reject, args=("train", row)))
-        started[0].start()
-        started[0].join(0.3)
-        return split(*given)
-
-    monkeypatch.setattr("sqlft.dataset.build.split", while_it_splits)
-    build(made)
-    started[0].join(30)
-    assert row.question not in {example.question for example in read(report, "train")}
-    assert [item.reason for item in read(report, "rejected", Rejected)].count("by_hand") == 1
 
 
 @pytest.mark.usefixtures("one_gate")
